@@ -1,0 +1,1 @@
+"""The one narrow way to the Kubernetes API: HTTP or in-process transport, informers, kubeconfig."""

@@ -1,0 +1,1 @@
+"""Controllers: one short file each (watches, inputs, keys), one shared loop."""

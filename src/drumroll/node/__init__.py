@@ -1,0 +1,1 @@
+"""The node: pods on this machine as containers or plain processes."""

@@ -1,0 +1,1 @@
+"""Traffic: the ADS server, the Envoy process, drain, cluster DNS."""

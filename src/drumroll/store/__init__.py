@@ -1,0 +1,1 @@
+"""Revisions on disk: durable, ordered, compare-and-set, watched."""
