@@ -1,0 +1,193 @@
+"""One process that runs the parts a person asked for, wired together; the only module that knows all of them.
+
+The order is what makes the start quick and safe: the API's socket is opened in the host's network namespace and
+answers first; only then does the process enter the cluster's own namespace and load what node and proxy need.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drumroll.assembly.home import Home, Refusal
+from drumroll.assembly.registry import claim, describe
+from drumroll.assembly.settings import Settings, save_settings
+from drumroll.objects.clock import now
+
+if TYPE_CHECKING:
+    from drumroll.assembly.isolation import Ground
+    from drumroll.client.client import Client
+
+log = logging.getLogger("drumroll.assembly")
+
+NODE_NAME = "drumroll"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What `up` tells once the API answers."""
+
+    api: str
+    isolation: str
+    why: str
+    http: str
+    https: str
+
+
+async def run_control_plane(home: Home, settings: Settings, announce: Callable[[Announcement], None]) -> None:
+    """Run `settings.parts` until SIGTERM or SIGINT. Pods and Envoy go on without us.
+
+    Raises Refusal when it cannot start; then nothing has been changed.
+    """
+    with claim(home, settings.parts):
+        async with asyncio.TaskGroup() as group:
+            loop = asyncio.get_running_loop()
+            main = group.create_task(_run(home, settings, announce), name="control-plane")
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, main.cancel)
+
+
+async def _run(home: Home, settings: Settings, announce: Callable[[Announcement], None]) -> None:
+    from drumroll.assembly.isolation import choose_ground
+
+    settings = replace(settings, **_free_web_ports(settings))
+    ground = choose_ground(home, settings)
+    async with _api(home, settings) as access:
+        settings = replace(settings, api_port=access.port, isolation=ground.network.isolation)
+        save_settings(home, settings)
+        _describe_parts(home, settings, ground)
+        announce(_announcement(settings, ground))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_run_parts(home, settings, ground, access), name="parts")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAccess:
+    """How this process reaches the API, and the port on which everybody else does."""
+
+    client: "Client"
+    port: int
+    root_ca: str
+
+
+@contextlib.asynccontextmanager
+async def _api(home: Home, settings: Settings) -> AsyncIterator[ApiAccess]:
+    """The API server in this process, or the one that another process of this home runs."""
+    if "apiserver" in settings.parts:
+        from drumroll.assembly.local_api import serve_api
+
+        with open_listener(settings.api_listen, settings.api_port, "--api-port") as listener:
+            async with serve_api(home, settings, listener) as access:
+                yield access
+        return
+    from drumroll.assembly.local_api import connect_api
+
+    async with connect_api(home) as access:
+        yield access
+
+
+async def _run_parts(home: Home, settings: Settings, ground: "Ground", access: ApiAccess) -> None:
+    parts = settings.parts
+    async with asyncio.TaskGroup() as group:
+        if "controllers" in parts:
+            from drumroll.controllers.run import run_controllers
+
+            group.create_task(
+                keep_running("controllers", lambda: run_controllers(access.client, now=now, root_ca=access.root_ca))
+            )
+        if "node" in parts or "proxy" in parts:
+            await ground.prepare()
+        if "node" in parts:
+            group.create_task(keep_running("node", lambda: ground.run_node(access.client, NODE_NAME)))
+        if "proxy" in parts:
+            group.create_task(keep_running("proxy", lambda: ground.run_proxy(access.client)))
+
+
+async def keep_running(part: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a part until cancelled; one that fails is logged in full and started again after a second.
+
+    A fault in one part must not take the API down, nor the other parts: level-triggered loops pick up where it left.
+    """
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("part_failed part=%s", part)
+            await asyncio.sleep(1)
+        else:
+            log.error("part_ended part=%s", part)
+            await asyncio.sleep(1)
+
+
+def _describe_parts(home: Home, settings: Settings, ground: "Ground") -> None:
+    shared = {"isolation": ground.network.isolation}
+    addresses = {
+        "apiserver": {"address": f"https://{settings.api_listen}:{settings.api_port}"},
+        "proxy": {
+            "http": f"http://{settings.listen}:{settings.http_port}",
+            "https": f"https://{settings.listen}:{settings.https_port}",
+        },
+    }
+    for part in settings.parts:
+        describe(home, part, {**shared, **addresses.get(part, {})})
+
+
+def _announcement(settings: Settings, ground: "Ground") -> Announcement:
+    return Announcement(
+        api=f"https://{settings.api_listen}:{settings.api_port}",
+        isolation=ground.network.isolation,
+        why=ground.why,
+        http=f"http://{settings.listen}:{settings.http_port}",
+        https=f"https://{settings.listen}:{settings.https_port}",
+    )
+
+
+def open_listener(address: str, port: int, option: str) -> socket.socket:
+    """A listening TCP socket. Raises Refusal when the port is taken or not ours to bind."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(2048)
+    except PermissionError as error:
+        listener.close()
+        raise Refusal(
+            f"this user may not listen on port {port}. Choose one above 1023 with {option} PORT (0 finds a free one)."
+        ) from error
+    except OSError as error:
+        listener.close()
+        raise Refusal(
+            f"cannot listen on {address}:{port}: {error.strerror}. "
+            f"Stop what uses the port, or choose another with {option} PORT (0 finds a free one)."
+        ) from error
+    return listener
+
+
+def _free_web_ports(settings: Settings) -> dict[str, int]:
+    """The Ingress ports, checked to be free now (Envoy binds them later) and chosen where 0 was asked for."""
+    if "proxy" not in settings.parts:
+        return {}
+    from drumroll.assembly.envoy_ports import is_ours
+
+    chosen: dict[str, int] = {}
+    with contextlib.ExitStack() as open_now:
+        for field, option in (("http_port", "--http-port"), ("https_port", "--https-port")):
+            port = getattr(settings, field)
+            if port and is_ours(settings, port):
+                continue
+            listener = open_now.enter_context(open_listener(settings.listen, port, option))
+            chosen[field] = listener.getsockname()[1]
+    return chosen
+
+
+def configure_logging(to: Path | None) -> None:
+    """Plain lines with the time; to a file for a daemon, to stderr in the foreground."""
+    handler = logging.FileHandler(to) if to else logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

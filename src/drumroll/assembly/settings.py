@@ -1,0 +1,55 @@
+"""What a person chose for a cluster, kept across restarts so that addresses stay the same."""
+
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from drumroll.assembly.home import Home
+from drumroll.objects.network import Isolation
+
+PARTS = ("apiserver", "controllers", "node", "proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Ports are TCP ports on `listen` (the API's always on `api_listen`); 0 means any free one."""
+
+    isolation: Isolation | None = None  # None: the best one that works here
+    parts: tuple[str, ...] = PARTS
+    api_port: int = 6443
+    api_listen: str = "127.0.0.1"
+    http_port: int = 8080
+    https_port: int = 8443
+    listen: str = "127.0.0.1"
+
+
+def first_settings() -> Settings:
+    """Defaults for a new home: the standard web ports where this user may bind them."""
+    return Settings(http_port=80, https_port=443) if os.geteuid() == 0 else Settings()
+
+
+def load_settings(home: Home) -> Settings:
+    """The last `up`'s settings, or the defaults for a new home. A damaged file counts as none."""
+    try:
+        stored = orjson.loads(home.settings.read_bytes())
+        return replace(first_settings(), **{**stored, "parts": tuple(stored["parts"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return first_settings()
+
+
+def save_settings(home: Home, settings: Settings) -> None:
+    """Remember for the next `up`; atomic."""
+    write_atomically(home.settings, orjson.dumps(asdict(settings), option=orjson.OPT_INDENT_2))
+
+
+def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """The file has the old content or the new one, never a part of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,73 @@
+"""`drumroll down`: stop everything of a home, in the order that loses least."""
+
+import argparse
+import os
+import shutil
+import signal
+import time
+
+from drumroll.assembly.home import Home, Refusal
+from drumroll.assembly.registry import running_parts
+
+PATIENCE = 10.0  # seconds for the control plane to end after SIGTERM
+
+
+def down(options: argparse.Namespace) -> int:
+    """Stop the control plane, then pods and Envoy, then the network; 0 also when nothing ran."""
+    from drumroll.assembly.outliving import stop_outliving
+    from drumroll.cli.main import home_of
+
+    home = home_of(options)
+    if not home.folder.exists():
+        print(f"There is no cluster in {home.folder}.")
+        return 0
+    stop_control_plane(home)
+    stop_outliving(home)
+    if options.delete:
+        delete_data(home)
+        forget_context(home, options)
+        print(f"Cluster is down and its data deleted; images are kept in {home.images}.")
+    else:
+        print(f"Cluster is down. Its data is kept in {home.folder}; `drumroll up` goes on from there.")
+    return 0
+
+
+def stop_control_plane(home: Home) -> None:
+    """SIGTERM to every process that holds a part, SIGKILL to those that do not listen."""
+    owners = {part.pid for part in running_parts(home)}
+    for pid in owners:
+        _signal(pid, signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE
+    while running_parts(home) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for part in running_parts(home):
+        _signal(part.pid, signal.SIGKILL)
+    while running_parts(home):
+        if time.monotonic() > deadline + PATIENCE:
+            raise Refusal(f"process {running_parts(home)[0].pid} does not end; look at {home.logs}.")
+        time.sleep(0.02)
+
+
+def delete_data(home: Home) -> None:
+    """Everything but the images."""
+    for path in (home.store.parent, home.pods, home.pki, home.proxy, home.parts, home.logs, home.run):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in (home.settings, home.kubeconfig):
+        path.unlink(missing_ok=True)
+
+
+def forget_context(home: Home, options: argparse.Namespace) -> None:
+    """Take the context out of the user's kubeconfig again."""
+    from drumroll.cli.up import user_kubeconfig
+    from drumroll.client.kubeconfig import remove_context
+
+    remove_context(options.kubeconfig or user_kubeconfig())
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+    except PermissionError as error:
+        raise Refusal(f"process {pid} belongs to another user; run `drumroll down` as that user.") from error
