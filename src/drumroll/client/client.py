@@ -108,8 +108,11 @@ class Client:
         uid: str = "",
         grace_period_seconds: int | None = None,
         propagation_policy: str = "",
-    ) -> None:
-        """Ask for deletion. With `uid`, raises Conflict when the name belongs to another object by now."""
+    ) -> Obj:
+        """Ask for deletion; the answer is the object as it ends or waits to end, or a Status.
+
+        With `uid`, raises Conflict when the name belongs to another object by now.
+        """
         options: Obj = {"kind": "DeleteOptions", "apiVersion": "v1"}
         if uid:
             options["preconditions"] = {"uid": uid}
@@ -117,7 +120,11 @@ class Client:
             options["gracePeriodSeconds"] = grace_period_seconds
         if propagation_policy:
             options["propagationPolicy"] = propagation_policy
-        await self._call("DELETE", kind.path(namespace, name), body=options, content_type=wire.JSON)
+        return await self._call("DELETE", kind.path(namespace, name), body=options, content_type=wire.JSON)
+
+    async def delete_collection(self, kind: Kind, namespace: str) -> None:
+        """Ask for the deletion of every object of a kind in a namespace."""
+        await self._call("DELETE", kind.path(namespace))
 
     async def raw(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
         """The body of a GET on any path (logs, /version, …)."""

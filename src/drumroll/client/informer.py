@@ -1,0 +1,185 @@
+"""Keeps a copy of one kind's objects up to date: list, then watch, and list again when the watch cannot go on."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from drumroll.client.client import Client
+from drumroll.objects.errors import ApiError, Expired
+from drumroll.objects.kinds import Kind
+from drumroll.objects.meta import Key, Obj, key_of
+from drumroll.objects.wire import Event
+
+log = logging.getLogger("drumroll.client")
+
+FIRST_DELAY = 0.1
+LAST_DELAY = 5.0
+"""Seconds before the first and, doubled each time, the later attempts to reach the server again."""
+
+Changed = Callable[[Obj | None, Obj | None], None]
+"""Called with the object before and after a change; None where it did not or does not exist."""
+
+Index = Callable[[Obj], Iterable[str]]
+"""The values under which `indexed` finds an object."""
+
+
+def _owners(obj: Obj) -> Iterable[str]:
+    return (owner["uid"] for owner in obj["metadata"].get("ownerReferences") or ())
+
+
+def _namespace(obj: Obj) -> Iterable[str]:
+    return (obj["metadata"].get("namespace", ""),)
+
+
+class Informer:
+    """A cache of the objects of `kind` that match. Objects in it are shared: never change one.
+
+    Nothing happens before `run`. Callbacks are called in the order of changes, also for the first list.
+    `indexes` adds named look-ups to `by_owner` and `by_namespace`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        kind: Kind,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        *,
+        indexes: Mapping[str, Index] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.revision = 0
+        self._client = client
+        self._scope = {"namespace": namespace, "label_selector": label_selector, "field_selector": field_selector}
+        self._objects: dict[Key, Obj] = {}
+        self._indexes: dict[str, Index] = {"owner": _owners, "namespace": _namespace, **(indexes or {})}
+        self._entries: dict[str, dict[str, dict[Key, Obj]]] = {name: {} for name in self._indexes}
+        self._callbacks: list[Changed] = []
+        self._synced = asyncio.Event()
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+
+    def get(self, key: Key) -> Obj | None:
+        """The object by namespace and name, or None."""
+        return self._objects.get(key)
+
+    def items(self) -> list[Obj]:
+        """Every object, in no particular order."""
+        return list(self._objects.values())
+
+    def by_owner(self, uid: str) -> list[Obj]:
+        """The objects that have an owner reference to `uid`."""
+        return self.indexed("owner", uid)
+
+    def by_namespace(self, namespace: str) -> list[Obj]:
+        """The objects of one namespace."""
+        return self.indexed("namespace", namespace)
+
+    def indexed(self, index: str, value: str) -> list[Obj]:
+        """The objects that the index of that name puts under `value`."""
+        return list(self._entries[index].get(value, {}).values())
+
+    def subscribe(self, callback: Changed) -> None:
+        """Call back after each change from now on, and at once for every object that is already here."""
+        self._callbacks.append(callback)
+        for obj in self.items():
+            callback(None, obj)
+
+    async def wait_synced(self) -> None:
+        """Return when the first list has arrived; from then on the cache is a real past state of the server."""
+        await self._synced.wait()
+
+    async def wait_revision(self, revision: int | str) -> None:
+        """Return when the cache is at least as new as `revision` (a resourceVersion of an object of this kind)."""
+        wanted = int(revision)
+        if self.revision >= wanted:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((wanted, waiter))
+        await waiter
+
+    async def run(self) -> None:
+        """Follow the server until cancelled; an unreachable server is tried again and again."""
+        delay = FIRST_DELAY
+        listed = False
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                if not listed:
+                    await self._list()
+                    listed = True
+                await self._watch()
+            except Expired:
+                listed = False
+            except ApiError as error:
+                # A refused request (500, 403 …) may mean that our revision is of another life of the server.
+                listed = listed and error.code == 503
+                log.warning("watch_failed kind=%s reason=%s message=%s", self.kind.name, error.reason, error.message)
+            lived = asyncio.get_running_loop().time() - started
+            delay = FIRST_DELAY if lived > 1 else min(LAST_DELAY, delay * 2)
+            await asyncio.sleep(delay)
+
+    async def _list(self) -> None:
+        listing = await self._client.list(self.kind, **self._scope)
+        found = {key_of(item): item for item in listing.items}
+        for key in [key for key in self._objects if key not in found]:
+            self._put(key, None)
+        for key, obj in found.items():
+            known = self._objects.get(key)
+            if known is None or known["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion"):
+                self._put(key, obj)
+        self.revision = int(listing.resource_version)  # may go back when the server was set back: its word counts
+        self._synced.set()
+        self._wake()
+
+    async def _watch(self) -> None:
+        async with self._client.watch(self.kind, resource_version=str(self.revision), **self._scope) as events:
+            async for event in events:
+                self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        obj = event.object
+        if event.type == "DELETED":
+            self._put(key_of(obj), None, obj)
+        elif event.type != "BOOKMARK":
+            self._put(key_of(obj), obj)
+        revision = obj["metadata"].get("resourceVersion")
+        if revision:
+            self.revision = max(self.revision, int(revision))
+            self._wake()
+
+    def _put(self, key: Key, new: Obj | None, last: Obj | None = None) -> None:
+        """Replace or (None) remove; `last` is a deleted object's last state as the server knows it."""
+        old = self._objects.pop(key, None)
+        if old is not None:
+            self._unindex(key, old)
+        if new is not None:
+            self._objects[key] = new
+            for name, values in self._indexes.items():
+                for value in values(new):
+                    self._entries[name].setdefault(value, {})[key] = new
+        if old is None and new is None:
+            return
+        for callback in self._callbacks:
+            callback(old if new is not None else (last or old), new)
+
+    def _unindex(self, key: Key, obj: Obj) -> None:
+        for name, values in self._indexes.items():
+            for value in values(obj):
+                entries = self._entries[name]
+                entries[value].pop(key, None)
+                if not entries[value]:
+                    del entries[value]
+
+    def _wake(self) -> None:
+        if not self._waiters:
+            return
+        still: list[tuple[int, asyncio.Future[None]]] = []
+        for wanted, waiter in self._waiters:
+            if waiter.done():
+                continue
+            if self.revision >= wanted:
+                waiter.set_result(None)
+            else:
+                still.append((wanted, waiter))
+        self._waiters = still
