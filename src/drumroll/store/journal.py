@@ -1,0 +1,117 @@
+"""The SQLite file behind a store: the log of writes. Used by one thread at a time; knows nothing of watchers."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from drumroll.store.interface import Change, Record, Unavailable
+
+_SCHEMA = Path(__file__).with_name("schema.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one transaction writes: new changes, and rows that nothing needs any more."""
+
+    changes: Sequence[Change]
+    useless: Sequence[int]
+    compacted: int
+
+
+class Journal:
+    """An open database. Errors of SQLite come out as Unavailable."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Open or create the file. Raises Unavailable."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = _connect(self._path)
+        except (sqlite3.Error, OSError) as error:
+            raise Unavailable(f"{self._path}: {error}") from error
+
+    def close(self) -> None:
+        """Release the file. Idempotent."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def load(self) -> Iterator[tuple[int, str, str, int, bytes]]:
+        """All rows in revision order: revision, collection, key, deleted, value."""
+        return iter(
+            self._connection().execute("SELECT revision, collection, key, deleted, value FROM log ORDER BY revision")
+        )
+
+    def compacted(self) -> int:
+        """The revision up to which history is gone."""
+        (revision,) = self._connection().execute("SELECT revision FROM compacted").fetchone()
+        return int(revision)
+
+    def append(self, batch: Batch) -> None:
+        """Commit a batch to disk, whole or not at all. Raises Unavailable, then nothing of it was written."""
+        try:
+            self._commit(batch)
+        except sqlite3.Error as error:
+            self.close()
+            if not self._was_written(batch):
+                raise Unavailable(str(error)) from error
+
+    def _commit(self, batch: Batch) -> None:
+        db = self._connection()
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?)", [_row(change) for change in batch.changes])
+            if batch.useless:
+                db.executemany("DELETE FROM log WHERE revision = ?", [(revision,) for revision in batch.useless])
+                db.execute("UPDATE compacted SET revision = ?", (batch.compacted,))
+            db.execute("COMMIT")
+        except sqlite3.Error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _was_written(self, batch: Batch) -> bool:
+        """After a failed commit the file decides: its sync may have failed after the frames were complete."""
+        try:
+            found = self._connection().execute("SELECT max(revision) FROM log").fetchone()[0]
+        except (sqlite3.Error, Unavailable):
+            return False
+        return bool(batch.changes) and found == batch.changes[-1].record.revision
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            self.open()
+        assert self._db is not None
+        return self._db
+
+
+def _row(change: Change) -> tuple[int, str, str, int, bytes]:
+    record = change.record
+    return (record.revision, change.collection, record.key, int(change.deleted), record.value)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.executescript(_SCHEMA.read_text())
+    path.chmod(0o600)
+    return db
+
+
+def replay(rows: Iterator[tuple[int, str, str, int, bytes]], compacted: int) -> Iterator[tuple[Change, bool]]:
+    """Every row as a change with its predecessor; the flag says whether it is history that watches may resume."""
+    newest: dict[tuple[str, str], Record] = {}
+    for revision, collection, key, deleted, value in rows:
+        record = Record(key, revision, value)  # type: ignore[arg-type]
+        change = Change(collection, record, newest.get((collection, key)), bool(deleted))
+        if deleted:
+            newest.pop((collection, key), None)
+        else:
+            newest[collection, key] = record
+        yield change, revision > compacted

@@ -1,0 +1,144 @@
+"""The production store: state in memory, SQLite as its log, group commit by one writer thread.
+
+While a batch is on its way to disk, further writes gather; the next batch takes them all. Compare-and-set is decided
+on the loop, when no batch is in flight, so the revisions of a batch that fails are simply used again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from drumroll.objects.meta import Revision
+from drumroll.store.interface import Change, Record, Stale, Subscription, Unavailable, Write
+from drumroll.store.journal import Batch, Journal, replay
+from drumroll.store.state import State, Window
+
+log = logging.getLogger("drumroll.store")
+
+_LARGEST_BATCH = 512
+
+
+class SqliteStore:
+    """See `Store`. Make one with `await SqliteStore.open(path)`."""
+
+    def __init__(self, journal: Journal, state: State) -> None:
+        self._journal = journal
+        self._state = state
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._waiting: list[tuple[Write, asyncio.Future[Record]]] = []
+        self._useless: list[int] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._open = True
+
+    @classmethod
+    async def open(cls, path: Path, window: Window | None = None) -> "SqliteStore":
+        """The store in the file `path`, which is made when absent. Raises Unavailable when it cannot be used."""
+        journal = Journal(path)
+        return cls(journal, await asyncio.to_thread(_load, journal, window or Window()))
+
+    @property
+    def revision(self) -> Revision:
+        """See Store."""
+        return Revision(self._state.revision)
+
+    def get(self, collection: str, key: str) -> Record | None:
+        """See Store."""
+        return self._state.collection(collection).records.get(key)
+
+    def select(self, collection: str, prefix: str = "") -> list[Record]:
+        """See Store."""
+        return self._state.collection(collection).select(prefix)
+
+    def select_at(self, collection: str, prefix: str, revision: Revision) -> list[Record]:
+        """See Store."""
+        return self._state.select_at(collection, prefix, revision)
+
+    async def write(self, write: Write) -> Record:
+        """See Store."""
+        if not self._open:
+            raise Unavailable("the store is closed")
+        done: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
+        self._waiting.append((write, done))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        return await done
+
+    def subscribe(self, collection: str, after: Revision) -> Subscription:
+        """See Store."""
+        return self._state.subscribe(collection, after)
+
+    async def close(self) -> None:
+        """See Store."""
+        self._open = False
+        if self._flushing is not None:
+            await self._flushing
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.close)
+        self._thread.shutdown()
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                taken, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
+                changes, futures = self._decide(taken)
+                if not changes:
+                    continue
+                batch = Batch(changes, self._useless, self._state.compacted)
+                try:
+                    await loop.run_in_executor(self._thread, self._journal.append, batch)
+                except Unavailable as error:
+                    log.error("store_write_failed writes=%d error=%s", len(changes), error)  # noqa: TRY400
+                    _fail(futures, error)
+                    continue
+                self._commit(changes, futures)
+        finally:
+            self._flushing = None
+
+    def _decide(
+        self, taken: Sequence[tuple[Write, asyncio.Future[Record]]]
+    ) -> tuple[list[Change], list[asyncio.Future[Record]]]:
+        """Compare-and-set against the state and the writes before it in the same batch; the losers are told at once."""
+        ahead: dict[tuple[str, str], Record | None] = {}
+        changes: list[Change] = []
+        futures: list[asyncio.Future[Record]] = []
+        for write, done in taken:
+            if done.cancelled():
+                continue
+            name = (write.collection, write.key)
+            current = ahead[name] if name in ahead else self.get(*name)
+            if (current.revision if current else 0) != write.expect:
+                done.set_exception(Stale(write.key, current))
+                continue
+            revision = Revision(self._state.revision + len(changes) + 1)
+            record = Record(write.key, revision, write.draft.at(revision))
+            changes.append(Change(write.collection, record, current, write.deleted))
+            ahead[name] = None if write.deleted else record
+            futures.append(done)
+        return changes, futures
+
+    def _commit(self, changes: Sequence[Change], futures: "Sequence[asyncio.Future[Record]]") -> None:
+        self._state.apply(changes)
+        self._useless = self._state.compact()
+        for change, done in zip(changes, futures, strict=True):
+            if not done.done():
+                done.set_result(change.record)
+
+
+def _fail(futures: Sequence[asyncio.Future[Record]], error: Unavailable) -> None:
+    for done in futures:
+        if not done.done():
+            done.set_exception(Unavailable(str(error)))
+
+
+def _load(journal: Journal, window: Window) -> State:
+    journal.open()
+    state = State(window)
+    state.compacted = journal.compacted()
+    for change, is_history in replay(journal.load(), state.compacted):
+        if is_history:
+            state.apply([change])
+        else:
+            state.restore(change)
+    return state
