@@ -60,7 +60,9 @@ class Cluster:
 
     def kill_control_plane(self) -> None:
         os.kill(self.part("apiserver")["pid"], 9)
-        self.until(lambda: not any(part["name"] == "apiserver" for part in self.status()["parts"]), "control plane dead")
+        self.until(
+            lambda: not any(part["name"] == "apiserver" for part in self.status()["parts"]), "control plane dead"
+        )
 
     def kubectl(self, *arguments: str, check: bool = True, timeout: float = 120, stdin: str = "") -> str:
         return self.try_kubectl(*arguments, check=check, timeout=timeout, stdin=stdin).stdout

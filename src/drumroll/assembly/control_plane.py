@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.registry import claim, describe
-from drumroll.assembly.settings import Settings, save_settings
+from drumroll.assembly.settings import Settings, load_settings, save_settings
 from drumroll.objects.clock import now
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ async def run_control_plane(home: Home, settings: Settings, announce: Callable[[
 async def _run(home: Home, settings: Settings, announce: Callable[[Announcement], None]) -> None:
     from drumroll.assembly.isolation import choose_ground
 
-    settings = replace(settings, **_free_web_ports(settings))
+    settings = replace(settings, **_free_web_ports(home, settings))
     ground = choose_ground(home, settings)
-    async with _api(home, settings) as access:
+    async with _api(home, settings, ground.network.isolation) as access:
         settings = replace(settings, api_port=access.port, isolation=ground.network.isolation)
         save_settings(home, settings)
         _describe_parts(home, settings, ground)
@@ -77,13 +77,14 @@ class ApiAccess:
 
 
 @contextlib.asynccontextmanager
-async def _api(home: Home, settings: Settings) -> AsyncIterator[ApiAccess]:
+async def _api(home: Home, settings: Settings, isolation: str) -> AsyncIterator[ApiAccess]:
     """The API server in this process, or the one that another process of this home runs."""
     if "apiserver" in settings.parts:
         from drumroll.assembly.local_api import serve_api
 
+        # opened here, in the host's network namespace, before anything enters the cluster's own
         with open_listener(settings.api_listen, settings.api_port, "--api-port") as listener:
-            async with serve_api(home, settings, listener) as access:
+            async with serve_api(home, settings, isolation, listener) as access:
                 yield access
         return
     from drumroll.assembly.local_api import connect_api
@@ -169,18 +170,19 @@ def open_listener(address: str, port: int, option: str) -> socket.socket:
     return listener
 
 
-def _free_web_ports(settings: Settings) -> dict[str, int]:
+def _free_web_ports(home: Home, settings: Settings) -> dict[str, int]:
     """The Ingress ports, checked to be free now (Envoy binds them later) and chosen where 0 was asked for."""
     if "proxy" not in settings.parts:
         return {}
-    from drumroll.assembly.envoy_ports import is_ours
+    from drumroll.assembly.outliving import outliving_processes
 
     chosen: dict[str, int] = {}
+    stored = load_settings(home) if "envoy" in outliving_processes(home) else None
     with contextlib.ExitStack() as open_now:
         for field, option in (("http_port", "--http-port"), ("https_port", "--https-port")):
             port = getattr(settings, field)
-            if port and is_ours(settings, port):
-                continue
+            if stored is not None and port == getattr(stored, field):
+                continue  # our own Envoy holds it
             listener = open_now.enter_context(open_listener(settings.listen, port, option))
             chosen[field] = listener.getsockname()[1]
     return chosen

@@ -25,7 +25,7 @@ def down(options: argparse.Namespace) -> int:
     stop_outliving(home)
     if options.delete:
         delete_data(home)
-        forget_context(home, options)
+        forget_context(options)
         print(f"Cluster is down and its data deleted; images are kept in {home.images}.")
     else:
         print(f"Cluster is down. Its data is kept in {home.folder}; `drumroll up` goes on from there.")
@@ -56,12 +56,17 @@ def delete_data(home: Home) -> None:
         path.unlink(missing_ok=True)
 
 
-def forget_context(home: Home, options: argparse.Namespace) -> None:
+def forget_context(options: argparse.Namespace) -> None:
     """Take the context out of the user's kubeconfig again."""
-    from drumroll.cli.up import user_kubeconfig
-    from drumroll.client.kubeconfig import remove_context
+    from drumroll.cli.up import CONTEXT, user_kubeconfig
+    from drumroll.client.kubeconfig import KubeconfigError, remove_context
 
-    remove_context(options.kubeconfig or user_kubeconfig())
+    file = options.kubeconfig or user_kubeconfig()
+    if file.exists():
+        try:
+            remove_context(file, CONTEXT)
+        except (KubeconfigError, OSError) as error:
+            print(f"drumroll: the context is still in {file}: {error}")
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

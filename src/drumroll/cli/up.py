@@ -11,6 +11,8 @@ from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.registry import running_parts
 from drumroll.assembly.settings import Settings, load_settings
 
+CONTEXT = "drumroll"
+
 
 def up(options: argparse.Namespace) -> int:
     """Start in the background (or stay in the foreground); 0 when the API answers."""
@@ -55,12 +57,19 @@ def settings_from(options: argparse.Namespace, home: Home) -> Settings:
     return replace(load_settings(home), **changes)
 
 
-def add_context(home: Home, file: Path | None) -> str:
-    """Put the context `drumroll` into the user's kubeconfig and make it current; returns the file's name."""
-    from drumroll.client.kubeconfig import merge_context
+def add_context(home: Home, file: Path | None) -> str | None:
+    """Put the context `drumroll` into the user's kubeconfig and make it current; returns the file's name.
+
+    A file that cannot be written is no reason to stop a cluster that is up: then None, and a sentence.
+    """
+    from drumroll.client.kubeconfig import KubeconfigError, load_kubeconfig, merge_context
 
     target = file or user_kubeconfig()
-    merge_context(home.kubeconfig, target)
+    try:
+        merge_context(target, CONTEXT, load_kubeconfig(home.kubeconfig))
+    except (KubeconfigError, OSError) as error:
+        print(f"drumroll: the context could not be added: {error}. The cluster's own file is {home.kubeconfig}.")
+        return None
     return str(target)
 
 

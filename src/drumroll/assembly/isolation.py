@@ -1,0 +1,141 @@
+"""Chooses how pods run on this machine, and builds what that choice needs: network, runtime, node, proxy."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drumroll.assembly.home import Home, Refusal
+from drumroll.assembly.settings import Settings, load_settings
+from drumroll.objects.clock import now
+from drumroll.objects.network import (
+    CONTAINER_PODS,
+    CONTAINER_SERVICES,
+    LOOPBACK_PODS,
+    LOOPBACK_SERVICES,
+    ClusterNetwork,
+    Isolation,
+)
+
+if TYPE_CHECKING:
+    from drumroll.client.client import Client
+    from drumroll.node.network import PodNetwork
+    from drumroll.node.runtime import Runtime
+
+LOW_PORT_OFFSET = 20000  # traffic.md, section 4
+
+
+def container_refusal() -> str | None:
+    """Why container isolation cannot work here, as a sentence; None when it can."""
+    from drumroll.node.containers import check
+
+    return check()
+
+
+def choose_ground(home: Home, settings: Settings) -> "Ground":
+    """The isolation asked for, else the best one that works. Raises Refusal when the one asked for does not."""
+    stored = load_settings(home).isolation if any(home.pods.iterdir()) else None
+    refusal = container_refusal() if settings.isolation != "loopback" else None
+    if settings.isolation == "container" and refusal:
+        raise Refusal(f"container isolation does not work here: {refusal} `--isolation loopback` works anywhere.")
+    isolation: Isolation = settings.isolation or ("loopback" if refusal else "container")
+    if stored is not None and stored != isolation:
+        raise Refusal(
+            f"the pods in {home.folder} run in {stored} isolation. Stop them with `drumroll down` before changing it."
+        )
+    why = refusal or ("runc under conmon works here." if isolation == "container" else "asked for.")
+    return ground_for(home, settings, isolation, why)
+
+
+def ground_for(home: Home, settings: Settings, isolation: Isolation, why: str) -> "Ground":
+    """The ground of a given isolation; nothing is created yet."""
+    container = isolation == "container"
+    network = ClusterNetwork(
+        isolation=isolation,
+        pod_cidr=CONTAINER_PODS if container else LOOPBACK_PODS,
+        service_cidr=CONTAINER_SERVICES if container else LOOPBACK_SERVICES,
+        listen=settings.listen,
+        http_port=settings.http_port,
+        https_port=settings.https_port,
+        namespace=Path("/run/netns") / f"drumroll-{home.identity}" if container else None,
+        low_port_offset=LOW_PORT_OFFSET if not container and os.geteuid() != 0 else 0,
+    )
+    return Ground(home, network, why)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What pods stand on: an isolation, its addresses, and the parts built for it."""
+
+    home: Home
+    network: ClusterNetwork
+    why: str
+
+    async def prepare(self) -> None:
+        """Make the cluster's network and enter it with this process. Loopback isolation needs neither."""
+        if self.network.namespace is None:
+            return
+        from drumroll.node.network import enter
+
+        pods = self._pod_network()
+        await pods.ensure()
+        enter(self.network.namespace)
+
+    async def run_node(self, client: "Client", node_name: str) -> None:
+        """Be the cluster's node until cancelled."""
+        from drumroll.node.agent import run_node
+        from drumroll.node.images import ImageStore
+
+        await run_node(
+            client,
+            runtime=self.runtime(),
+            images=ImageStore(self.home.images),
+            folder=self.home.pods,
+            network=self.network,
+            node_name=node_name,
+            server_socket=self.home.run / "node.sock",
+            now=now,
+        )
+
+    async def run_proxy(self, client: "Client") -> None:
+        """Steer Envoy until cancelled."""
+        from drumroll.proxy.run import run_proxy
+
+        await run_proxy(
+            client,
+            network=self.network,
+            folder=self.home.proxy,
+            run_folder=self.home.run,
+            host_namespace=self._host_namespace(),
+            now=now,
+        )
+
+    def runtime(self) -> "Runtime":
+        """The runtime of this isolation."""
+        if self.network.isolation == "container":
+            from drumroll.node.containers import ContainerRuntime
+
+            return ContainerRuntime(self.home.pods, self.home.run, self._pod_network())
+        from drumroll.node.processes import LoopbackRuntime
+
+        return LoopbackRuntime(self.home.pods, self.network)
+
+    async def stop_pods(self) -> None:
+        """End every pod of this home."""
+        runtime = self.runtime()
+        for sandbox in await runtime.list_sandboxes():
+            await runtime.remove_sandbox(sandbox.uid)
+
+    def remove_network(self) -> None:
+        """Take the cluster's network away."""
+        if self.network.namespace is not None:
+            self._pod_network().remove()
+
+    def _pod_network(self) -> "PodNetwork":
+        from drumroll.node.network import PodNetwork
+
+        return PodNetwork(f"drumroll-{self.home.identity}", self.network, self.home.run)
+
+    def _host_namespace(self) -> Path | None:
+        """Where Envoy finds the host's network namespace; None when it runs there anyway."""
+        return None if self.network.namespace is None else self.home.run / "host.netns"
