@@ -1,0 +1,233 @@
+"""What Ingress objects ask for: hosts, their paths in the order in which they win, backends, certificates."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from drumroll.domain.envoy.clusters import cluster_name
+from drumroll.objects.kinds import INGRESS
+from drumroll.objects.meta import Key, Obj, annotations_of, key_of
+
+CLASSES = frozenset({"nginx", "drumroll"})
+CONTROLLERS = frozenset({"k8s.io/ingress-nginx", "drumroll.dev/ingress"})
+
+_PREFIX = "nginx.ingress.kubernetes.io/"
+_REWRITE, _USE_REGEX = _PREFIX + "rewrite-target", _PREFIX + "use-regex"
+_REDIRECT, _FORCE_REDIRECT = _PREFIX + "ssl-redirect", _PREFIX + "force-ssl-redirect"
+_PROTOCOL = _PREFIX + "backend-protocol"
+_KNOWN = frozenset({_REWRITE, _USE_REGEX, _REDIRECT, _FORCE_REDIRECT, _PROTOCOL})
+_NOT_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|\()|\\[1-9]|[*+?}]\+")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A Service port that an Ingress sends to. `tls` and `http2` come from the backend-protocol annotation."""
+
+    service: Key
+    port: str  # name or number, as the cluster is named
+    cluster: str
+    tls: bool = False
+    http2: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One path of a host. `pattern` is set when a regular expression matches in its place; `cluster` None is a 503."""
+
+    type: str
+    path: str
+    cluster: str | None
+    pattern: str = ""
+    rewrite: str = ""
+    redirect: bool = True
+    sticky: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A virtual host; the empty name is everybody else. `tls` is True when a Secret is named for it."""
+
+    name: str
+    paths: tuple[Path, ...]
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Why a part of an object has no effect; becomes a Warning event on it."""
+
+    api_version: str
+    kind: str
+    key: Key
+    uid: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngressRules:
+    """All Ingresses together. `secrets` says which Secret a host presents."""
+
+    hosts: tuple[Host, ...] = ()
+    backends: frozenset[Backend] = frozenset()
+    secrets: Mapping[str, Key] = field(default_factory=dict)
+    complaints: tuple[Complaint, ...] = ()
+
+
+def is_ours(ingress: Obj, classes: Iterable[Obj]) -> bool:
+    """True for the classes nginx and drumroll, for classes of our controllers, and for no class at all."""
+    name = ingress["spec"].get("ingressClassName") or annotations_of(ingress).get("kubernetes.io/ingress.class") or ""
+    if not name or name in CLASSES:
+        return True
+    return any(c["metadata"]["name"] == name and c["spec"].get("controller") in CONTROLLERS for c in classes)
+
+
+def complaint(obj: Obj, kind: str, api_version: str, reason: str, message: str) -> Complaint:
+    """A complaint about `obj`."""
+    return Complaint(api_version, kind, key_of(obj), obj["metadata"].get("uid", ""), reason, message)
+
+
+def ingress_rules(ingresses: Iterable[Obj], services: Mapping[Key, Obj]) -> IngressRules:
+    """The rules of all `ingresses` (ours only). Of two that claim the same path, the older one has it."""
+    reader = _Reader(services)
+    for ingress in sorted(ingresses, key=_age):
+        reader.read(ingress)
+    return reader.rules()
+
+
+def _age(ingress: Obj) -> tuple[str, Key]:
+    return ingress["metadata"].get("creationTimestamp") or "", key_of(ingress)
+
+
+class _Reader:
+    """Gathers rules while it goes through the Ingresses, oldest first."""
+
+    def __init__(self, services: Mapping[Key, Obj]) -> None:
+        self._services = services
+        self._paths: dict[str, dict[tuple[str, str], Path]] = {}
+        self._secrets: dict[str, Key] = {}
+        self._backends: set[Backend] = set()
+        self._complaints: list[Complaint] = []
+
+    def rules(self) -> IngressRules:
+        hosts = [
+            Host(name, tuple(sorted(paths.values(), key=_rank)), self._secret_host(name) is not None)
+            for name, paths in sorted(self._paths.items())
+        ]
+        return IngressRules(tuple(hosts), frozenset(self._backends), self._secrets, tuple(self._complaints))
+
+    def read(self, ingress: Obj) -> None:
+        spec = ingress["spec"]
+        for name in sorted(annotations_of(ingress)):
+            if name.startswith(_PREFIX) and name not in _KNOWN:
+                self._complain(ingress, "AnnotationIgnored", f"annotation {name} is not supported and has no effect")
+        hosts = []
+        for rule in spec.get("rules") or ():
+            host = (rule.get("host") or "").lower()
+            hosts.append(host)
+            for path in (rule.get("http") or {}).get("paths") or ():
+                self._add(ingress, host, path)
+        if spec.get("defaultBackend"):
+            for host in {"", *hosts} if hosts else {""}:
+                self._add(ingress, host, {"path": "/", "pathType": "Prefix", "backend": spec["defaultBackend"]}, True)
+        for entry in spec.get("tls") or ():
+            if entry.get("secretName"):
+                secret = Key(ingress["metadata"]["namespace"], entry["secretName"])
+                for host in entry.get("hosts") or hosts:
+                    self._secrets.setdefault(host.lower(), secret)
+
+    def _add(self, ingress: Obj, host: str, entry: Obj, last_resort: bool = False) -> None:
+        paths = self._paths.setdefault(host, {})
+        path = self._path(ingress, entry)
+        if path is None:
+            return
+        taken = paths.get((path.type, path.path))
+        if taken is None:
+            paths[path.type, path.path] = path
+        elif not last_resort and taken != path:
+            self._complain(ingress, "PathTaken", f"{host or '*'}{path.path}: an older Ingress has this path")
+
+    def _path(self, ingress: Obj, entry: Obj) -> Path | None:
+        notes = annotations_of(ingress)
+        text, path_type = entry.get("path") or "/", entry.get("pathType") or "ImplementationSpecific"
+        target = notes.get(_REWRITE, "")
+        pattern = rewrite = ""
+        if target or notes.get(_USE_REGEX) == "true":
+            pattern = full_pattern(text, exact=path_type == "Exact")
+            fault = pattern_fault(pattern)
+            if fault:
+                self._complain(ingress, "InvalidPath", f"path {text!r} is no regular expression: {fault}")
+                return None
+            rewrite = substitution(target, re.compile(pattern).groups) if target else ""
+        elif path_type == "Prefix":
+            text = text.rstrip("/") or "/"
+        backend, sticky = self._backend(ingress, entry["backend"])
+        redirect = notes.get(_REDIRECT, "true") != "false" or notes.get(_FORCE_REDIRECT) == "true"
+        return Path(path_type, text, backend.cluster if backend else None, pattern, rewrite, redirect, sticky)
+
+    def _backend(self, ingress: Obj, backend: Obj) -> tuple[Backend | None, bool]:
+        named = backend.get("service") or {}
+        key = Key(ingress["metadata"]["namespace"], named.get("name", ""))
+        service = self._services.get(key)
+        if service is None:
+            self._complain(ingress, "ServiceNotFound", f"service {str(key)!r} does not exist")
+            return None, False
+        port = _find_port(service, named.get("port") or {})
+        if port is None:
+            self._complain(ingress, "PortNotFound", f"service {str(key)!r} has no such port: {named.get('port')}")
+            return None, False
+        protocol = annotations_of(ingress).get(_PROTOCOL, "HTTP").upper()
+        tls = protocol in {"HTTPS", "GRPCS"}
+        name = cluster_name(key.namespace, key.name, port, tls=tls)
+        found = Backend(key, str(port.get("name") or port["port"]), name, tls, protocol in {"GRPC", "GRPCS"})
+        self._backends.add(found)
+        return found, service["spec"].get("sessionAffinity") == "ClientIP"
+
+    def _secret_host(self, host: str) -> str | None:
+        if host in self._secrets:
+            return host
+        wildcard = "*." + host.split(".", 1)[1] if "." in host else ""
+        return wildcard if wildcard in self._secrets else None
+
+    def _complain(self, ingress: Obj, reason: str, message: str) -> None:
+        self._complaints.append(complaint(ingress, INGRESS.name, INGRESS.api_version, reason, message))
+
+
+def _find_port(service: Obj, wanted: Obj) -> Obj | None:
+    ports: list[Obj] = service["spec"].get("ports") or []
+    for port in ports:
+        if wanted.get("name"):
+            if port.get("name") == wanted["name"]:
+                return port
+        elif port["port"] == wanted.get("number"):
+            return port
+    return None
+
+
+def _rank(path: Path) -> tuple[bool, int, bool, str]:
+    """Exact paths first, then the longest; of equal length Exact before the others. Source: Ingress API, nginx."""
+    plain_exact = path.type == "Exact" and not path.pattern
+    return (not plain_exact, -len(path.path), path.type != "Exact", path.path)
+
+
+def full_pattern(path: str, *, exact: bool = False) -> str:
+    """A whole-path expression for what nginx matches with `~* "^<path>"`: any case, open at the end unless exact."""
+    return f"(?i)(?:{path})" if exact else f"(?i)(?:{path}).*"
+
+
+def pattern_fault(pattern: str) -> str:
+    """Why RE2 would refuse the expression; empty when it would not (as far as one can tell without RE2)."""
+    if found := _NOT_RE2.search(pattern):
+        return f"{found[0]!r} is not supported"
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return str(error)
+    return ""
+
+
+def substitution(target: str, groups: int) -> str:
+    r"""nginx's rewrite target as RE2 writes it: `/$2` becomes `/\2`; groups that do not exist are empty."""
+    escaped = target.replace("\\", r"\\")
+    replaced = re.sub(r"\$(\d)", lambda m: f"\\{m[1]}" if int(m[1]) <= groups else "", escaped)
+    return replaced if replaced.startswith("/") else f"/{replaced}"
