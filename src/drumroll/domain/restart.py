@@ -1,4 +1,4 @@
-"""When a container that exited runs again. Source: kuberuntime_manager.go doBackOff, client-go flowcontrol/backoff.go."""
+"""When a container that exited runs again. Source: kuberuntime_manager.go doBackOff, flowcontrol/backoff.go."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

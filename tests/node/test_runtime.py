@@ -1,0 +1,164 @@
+"""One behaviour suite for every runtime."""
+
+import asyncio
+import os
+import signal
+import uuid
+from dataclasses import replace
+
+import pytest
+from tests.node.conftest import eventually, python_image
+
+from drumroll.node.processes import LoopbackRuntime
+from drumroll.node.runtime import ContainerSpec, Mount, SandboxSpec
+
+pytestmark = pytest.mark.asyncio
+SLEEPER = "import signal, sys, time\nprint('up', flush=True)\nwhile True: time.sleep(60)\n"
+
+
+def sandbox_spec(home):
+    uid = str(uuid.uuid4())
+    return SandboxSpec("default", "web", uid, home / "pods" / uid, "web")
+
+
+def container(home, sandbox, program, *args, attempt=0, **changes):
+    image = python_image(home, {"/app/main.py": program})
+    log_path = sandbox.folder / "logs" / "web" / f"{attempt}.log"
+    spec = ContainerSpec("web", attempt, image, ("python3", "/app/main.py", *args), {}, "/app", log_path)
+    return replace(spec, **changes)
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_a_program_runs_logs_and_its_exit_code_is_kept(loopback, home):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    spec = container(home, sandbox, "import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(7)\n")
+    state = await loopback.start_container(sandbox, spec)
+    ended = await asyncio.wait_for(loopback.wait_container(state.container_id), 10)
+    assert (ended.status, ended.exit_code, ended.oom_killed) == ("exited", 7, False)
+    assert ended.started_at <= ended.finished_at
+    lines = sorted(line.split(" ", 1)[1] for line in spec.log_path.read_text().splitlines())
+    assert lines == ["stderr F err", "stdout F out"]
+
+
+async def test_a_sandbox_keeps_its_address_and_no_two_share_one(loopback, home):
+    spec = sandbox_spec(home)
+    first, other = await loopback.create_sandbox(spec), await loopback.create_sandbox(sandbox_spec(home))
+    assert (await loopback.create_sandbox(spec)).ip == first.ip != other.ip
+    assert {s.uid for s in await loopback.list_sandboxes()} == {first.uid, other.uid}
+    await loopback.remove_sandbox(first.uid)
+    assert [s.uid for s in await loopback.list_sandboxes()] == [other.uid]
+    await loopback.remove_sandbox(first.uid)
+
+
+async def test_a_signal_ends_the_program_with_128_plus_its_number(loopback, home):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
+    assert state.status == "running"
+    await loopback.signal_container(state.container_id, "SIGKILL")
+    ended = await asyncio.wait_for(loopback.wait_container(state.container_id), 10)
+    assert ended.exit_code == 137
+    await loopback.signal_container(state.container_id, "SIGTERM")
+
+
+async def test_sigterm_reaches_the_program(loopback, home):
+    program = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(3))\nprint('up', flush=True)\n"
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    spec = container(home, sandbox, program + "while True: time.sleep(60)\n")
+    state = await loopback.start_container(sandbox, spec)
+    await eventually(lambda: "up" in spec.log_path.read_text())
+    await loopback.signal_container(state.container_id, "SIGTERM")
+    assert (await asyncio.wait_for(loopback.wait_container(state.container_id), 10)).exit_code == 3
+
+
+async def test_another_runtime_object_finds_everything_again(loopback, home, loopback_network):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
+    again = LoopbackRuntime(home / "pods", loopback_network)
+    assert await again.list_sandboxes() == [sandbox]
+    (found,) = await again.list_containers(sandbox.uid)
+    assert found == state
+    waiting = asyncio.create_task(again.wait_container(found.container_id))
+    await again.signal_container(found.container_id, "SIGKILL")
+    assert (await asyncio.wait_for(waiting, 10)).exit_code == 137
+
+
+async def test_a_killed_shim_takes_its_program_with_it(loopback, home):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
+    shim = int(open(f"/proc/{state.pid}/stat").read().rsplit(")", 1)[1].split()[1])
+    os.kill(shim, signal.SIGKILL)
+    ended = await asyncio.wait_for(loopback.wait_container(state.container_id), 10)
+    assert ended.exit_code == 137
+    await eventually(lambda: not is_alive(state.pid))
+
+
+async def test_removing_a_sandbox_ends_its_programs(loopback, home):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
+    await loopback.remove_sandbox(sandbox.uid)
+    await eventually(lambda: not is_alive(state.pid))
+    assert not sandbox.folder.exists()
+
+
+async def test_mounts_appear_below_the_root_and_paths_are_translated(loopback, home):
+    (home / "conf").mkdir()
+    (home / "conf" / "name").write_text("My Shop")
+    program = "import os, sys\nprint(open(sys.argv[1]).read(), os.getcwd().endswith('/app'), os.environ['CONF'])\n"
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    mounts = (Mount(home / "conf", "/conf", read_only=True),)
+    spec = container(home, sandbox, program, "/conf/name", mounts=mounts, env={"CONF": "/conf/name"})
+    state = await loopback.start_container(sandbox, spec)
+    await asyncio.wait_for(loopback.wait_container(state.container_id), 10)
+    assert "stdout F My Shop True /" in spec.log_path.read_text()
+
+
+async def test_exec_runs_with_the_pods_environment(loopback, home):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER, env={"COLOUR": "red"}))
+    result = await loopback.exec(state.container_id, ("sh", "-c", "echo $COLOUR; echo oops >&2; exit 4"), 5)
+    assert (result.exit_code, result.output) == (4, "red\noops\n")
+    assert (await loopback.exec(state.container_id, ("no-such-command",), 5)).exit_code != 0
+    many = await loopback.exec(state.container_id, ("sh", "-c", "yes | head -c 100000"), 5)
+    assert len(many.output) == 10240
+
+
+async def test_exec_past_its_time_is_killed(loopback, home):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
+    mark = home / "pid"
+    with pytest.raises(TimeoutError):
+        await loopback.exec(state.container_id, ("sh", "-c", f"echo $$ > {mark}; sleep 60"), 0.5)
+    await eventually(lambda: not is_alive(int(mark.read_text())))
+
+
+async def test_localhost_in_a_command_means_the_pod(loopback, home):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
+    result = await loopback.exec(state.container_id, ("echo", "http://localhost:9080/", "notlocalhosts"), 5)
+    assert result.output == f"http://{sandbox.ip}:9080/ notlocalhosts\n"
+
+
+async def test_a_program_that_does_not_exist_says_so_in_its_log(loopback, home):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    spec = container(home, sandbox, SLEEPER, argv=("/no/such/program",))
+    state = await loopback.start_container(sandbox, spec)
+    assert (await asyncio.wait_for(loopback.wait_container(state.container_id), 10)).exit_code == 127
+    assert "cannot run /no/such/program" in spec.log_path.read_text()
+
+
+async def test_attempts_are_listed_oldest_first_and_a_removed_one_is_gone(loopback, home):
+    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    for attempt in (0, 1):
+        state = await loopback.start_container(sandbox, container(home, sandbox, "", attempt=attempt))
+        await asyncio.wait_for(loopback.wait_container(state.container_id), 10)
+    runs = await loopback.list_containers(sandbox.uid)
+    assert [run.attempt for run in runs] == [0, 1]
+    await loopback.remove_container(runs[0].container_id)
+    assert [run.attempt for run in await loopback.list_containers(sandbox.uid)] == [1]
