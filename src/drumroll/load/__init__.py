@@ -1,1 +1,1 @@
-"""The open-model load generator and its ledger of failed and cut requests."""
+"""An open-model load generator: requests leave at a constant rate, whatever comes back, and every one is booked."""
