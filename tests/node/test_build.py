@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from drumroll.node.build import BuildResult, build
+from drumroll.node.build import BuildResult, build_image
 from drumroll.node.dockerfile import BuildError, expand, parse_dockerfile
 from drumroll.node.images import ImageStore
 from drumroll.node.runtime import RootImage
@@ -25,7 +25,7 @@ class Workshop:
 
     def build(self, dockerfile: str, tag: str = "app:1", **build_args: str) -> BuildResult:
         self.write("Dockerfile", dockerfile)
-        return build(self.store, self.context, [tag], build_args=build_args)
+        return build_image(self.store, self.context, [tag], build_args=build_args)
 
     def image(self, tag: str = "app:1") -> RootImage:
         image = self.store.resolve(tag)
@@ -210,9 +210,9 @@ def test_a_mistake_is_named_with_file_and_line_and_leaves_no_image(shop, dockerf
 
 def test_a_folder_without_a_dockerfile_says_what_to_do(shop, tmp_path):
     with pytest.raises(BuildError, match=r"Dockerfile does not exist: write it, or name another file with --file"):
-        build(shop.store, shop.context, ["a:1"])
+        build_image(shop.store, shop.context, ["a:1"])
     with pytest.raises(BuildError, match="is not a folder"):
-        build(shop.store, tmp_path / "gone", ["a:1"])
+        build_image(shop.store, tmp_path / "gone", ["a:1"])
 
 
 def test_a_link_out_of_the_context_is_refused(shop):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drumroll.node.build import build
+from drumroll.node.build import build_image
 from drumroll.node.images import ImageStore
 from drumroll.node.oci_reference import parse_reference
 
@@ -48,7 +48,7 @@ def image(store: ImageStore, tmp_path: Path, tag: str, content: str = "one") -> 
     context.mkdir(exist_ok=True)
     (context / "file").write_text(content)
     (context / "Dockerfile").write_text('FROM scratch\nCOPY file /file\nCMD ["/file"]\n')
-    return build(store, context, [tag]).digest
+    return build_image(store, context, [tag]).digest
 
 
 def test_an_image_is_found_by_every_spelling_of_its_name(store, tmp_path):
@@ -88,9 +88,9 @@ def test_removing_the_last_name_removes_the_content_and_nothing_more(store, tmp_
 
 
 def test_removing_or_tagging_what_is_not_there_says_so(store):
-    with pytest.raises(LookupError, match="there is no image nothing:1"):
+    with pytest.raises(KeyError, match="there is no image nothing:1: `drumroll image ls`"):
         store.remove("nothing:1")
-    with pytest.raises(LookupError, match="there is no image nothing:1"):
+    with pytest.raises(KeyError, match="there is no image nothing:1: `drumroll image ls`"):
         store.tag("nothing:1", "a:1")
 
 

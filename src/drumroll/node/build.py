@@ -54,7 +54,7 @@ class _State:
         return {**self.args, **self.env}
 
 
-def build(
+def build_image(
     store: ImageStore,
     context: Path,
     tags: Sequence[str],

@@ -53,6 +53,17 @@ class Layer:
     size: int
 
 
+class UnknownImage(KeyError):
+    """There is no image of that name; the message says where to look."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference)
+        self.reference = reference
+
+    def __str__(self) -> str:
+        return f"there is no image {self.reference}: `drumroll image ls` shows those that exist"
+
+
 class ImageStore:
     """The images below `folder`, which is made when first written to."""
 
@@ -85,21 +96,25 @@ class ImageStore:
         manifest = self._read_blob(descriptor["digest"])
         return tuple(Layer(layer["digest"], layer["size"]) for layer in manifest["layers"])
 
+    def normalize(self, reference: str) -> str:
+        """The whole name that `reference` stands for, for comparing. Raises ValueError when it is not a name."""
+        return str(parse_reference(reference))
+
     def tag(self, source: str, target: str) -> None:
-        """Give the image `source` the further name `target`. Raises LookupError when there is no `source`."""
+        """Give the image `source` the further name `target`. Raises UnknownImage (a KeyError)."""
         name = _taggable(target)
         with self._locked():
             found = self._find(source)
             if found is None:
-                raise LookupError(f"there is no image {source}: `drumroll image ls` shows those that exist")
+                raise UnknownImage(source)
             self._write_name(name, {k: v for k, v in found.items() if k != "annotations"})
 
     def remove(self, reference: str) -> None:
-        """Take the name away; what no other name and no container needs goes with it. Raises LookupError."""
+        """Take the name away; what no other name and no container needs goes with it. Raises UnknownImage."""
         with self._locked():
             found = self._find(reference)
             if found is None:
-                raise LookupError(f"there is no image {reference}: `drumroll image ls` shows those that exist")
+                raise UnknownImage(reference)
             name = found["annotations"][_NAME]
             self._write_index([d for d in self._index() if d["annotations"][_NAME] != name])
         self.prune()
