@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from drumroll.domain.termination import declared_pre_stop, drain_budget, is_drained
 from drumroll.objects.meta import Obj, parse_timestamp
 
 QUIET_SECONDS = 0.02
@@ -174,23 +175,17 @@ def healthy_of(endpoints: Iterable[SliceEndpoint]) -> frozenset[Address]:
 
 
 def drain_deadline(pod: Obj) -> datetime | None:
-    """When draining must end so that preStop and the program's own shutdown fit in; None when not deleting.
-
-    With grace G: deletion + G - preStop sleep - R, where R = max(2 s, G/4); never before the deletion.
-    """
+    """When draining must end so that preStop and the program's own shutdown fit in; None when not deleting."""
     meta = pod["metadata"]
     if not meta.get("deletionTimestamp"):
         return None
     grace = float(meta.get("deletionGracePeriodSeconds") or 0)
-    reserve = max(2.0, grace / 4)
-    budget = max(0.0, grace - pre_stop_seconds(pod) - reserve)
-    return parse_timestamp(meta["deletionTimestamp"]) - timedelta(seconds=grace - budget)
+    return parse_timestamp(meta["deletionTimestamp"]) - timedelta(seconds=grace - _budget(pod))
 
 
-def pre_stop_seconds(pod: Obj) -> float:
-    """The longest preStop sleep of the pod's containers; hooks of unknown length count as nothing."""
-    hooks = ((c.get("lifecycle") or {}).get("preStop") or {} for c in pod["spec"].get("containers") or ())
-    return max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
+def _budget(pod: Obj) -> float:
+    grace = float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
+    return drain_budget(grace, declared_pre_stop(pod["spec"].get("containers") or ()))
 
 
 def may_fall_back(pod: Obj, *, replacement: bool, seen: datetime, now: datetime) -> bool:
@@ -203,17 +198,6 @@ def may_fall_back(pod: Obj, *, replacement: bool, seen: datetime, now: datetime)
     deadline = drain_deadline(pod)
     if deadline is None or is_drained(pod):
         return False
-    grace = timedelta(seconds=float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
-    budget = deadline - (parse_timestamp(pod["metadata"]["deletionTimestamp"]) - grace)
-    if now >= deadline - min(timedelta(seconds=2), budget / 2):
+    if now >= deadline - timedelta(seconds=min(2.0, _budget(pod) / 2)):
         return False
     return replacement or now < seen + timedelta(seconds=REPLACEMENT_SECONDS)
-
-
-DRAINED = "drumroll.dev/Drained"
-
-
-def is_drained(pod: Obj) -> bool:
-    """True once the pod carries the condition that its node waits for."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == DRAINED and c.get("status") == "True" for c in conditions)

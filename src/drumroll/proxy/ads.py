@@ -1,0 +1,188 @@
+"""The ADS server: delta xDS over gRPC on a Unix socket, one ACK or NACK per response, resources sent in order."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drumroll.domain.envoy.types import LISTENER
+from drumroll.objects.meta import Obj
+from drumroll.proxy.encode import encode, messages, version_of
+from drumroll.proxy.session import KEEP, Push, Session
+
+log = logging.getLogger("drumroll.proxy")
+
+_METHOD = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+RETRY_REFUSED_SECONDS = 3.0
+
+Accepted = Callable[[str, Mapping[str, str]], None]
+"""Called with a type URL and the versions by name that Envoy holds from now on."""
+
+Refused = Callable[[str, str, str], None]
+"""Called with a type URL, a resource's name and Envoy's words."""
+
+
+@dataclass
+class Desired:
+    """What Envoy should hold. `set` keeps the encoded form of what has not changed."""
+
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
+    _resources: dict[tuple[str, str], Obj] = field(default_factory=dict)
+
+    def set(self, type_url: str, resources: Mapping[str, Obj | None]) -> bool:
+        """Replace all resources of a type; None keeps what Envoy has. False when nothing changed."""
+        versions = {name: KEEP if found is None else version_of(found) for name, found in resources.items()}
+        if versions == self.versions.get(type_url):
+            return False
+        self.versions[type_url] = versions
+        for key in [key for key in self._resources if key[0] == type_url and key[1] not in resources]:
+            del self._resources[key]
+        self._resources.update({(type_url, name): found for name, found in resources.items() if found is not None})
+        return True
+
+    def put(self, type_url: str, name: str, resource: Obj | None) -> str:
+        """Replace or (None) drop one resource; the version it has now."""
+        versions = self.versions.setdefault(type_url, {})
+        if resource is None:
+            versions.pop(name, None)
+            self._resources.pop((type_url, name), None)
+            return ""
+        versions[name] = version_of(resource)
+        self._resources[type_url, name] = resource
+        return versions[name]
+
+    def find(self, type_url: str, name: str) -> Obj | None:
+        """The resource, or None."""
+        return self._resources.get((type_url, name))
+
+    def get(self, type_url: str, name: str) -> Obj:
+        """The resource. Raises KeyError when it is not there."""
+        return self._resources[type_url, name]
+
+
+class AdsServer:
+    """Serves `desired` to every Envoy that connects. Call `changed` after a change of it."""
+
+    def __init__(self, desired: Desired, accepted: Accepted, refused: Refused) -> None:
+        self._desired = desired
+        self._accepted = accepted
+        self._refused = refused
+        self._streams: set[_Stream] = set()
+
+    def changed(self) -> None:
+        """Let every stream look for what it has to send."""
+        for stream in self._streams:
+            stream.bell.set()
+
+    @property
+    def connected(self) -> bool:
+        """True while an Envoy is connected."""
+        return bool(self._streams)
+
+    async def run(self, socket: Path) -> None:
+        """Serve on the Unix socket until cancelled."""
+        import grpc.aio
+
+        await asyncio.to_thread(messages)
+        from envoy.service.discovery.v3 import discovery_pb2
+
+        server = grpc.aio.server(
+            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        )
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._serve,
+            request_deserializer=discovery_pb2.DeltaDiscoveryRequest.FromString,
+            response_serializer=discovery_pb2.DeltaDiscoveryResponse.SerializeToString,
+        )
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(_METHOD, {"DeltaAggregatedResources": handler}),)
+        )
+        socket.unlink(missing_ok=True)
+        server.add_insecure_port(f"unix:{socket}")
+        await server.start()
+        log.info("ads_serving socket=%s", socket)
+        try:
+            await server.wait_for_termination()
+        finally:
+            await server.stop(0)
+
+    async def _serve(self, _requests: Any, context: Any) -> None:
+        stream = _Stream(context, self._desired, self._accepted, self._refused)
+        self._streams.add(stream)
+        log.info("envoy_connected streams=%d", len(self._streams))
+        try:
+            await stream.run()
+        finally:
+            self._streams.discard(stream)
+            log.info("envoy_disconnected streams=%d", len(self._streams))
+
+
+class _Stream:
+    """One Envoy's stream: a reader folds what it says into the session, the writer sends what comes next."""
+
+    def __init__(self, context: Any, desired: Desired, accepted: Accepted, refused: Refused) -> None:
+        self.bell = asyncio.Event()
+        self._context = context
+        self._desired = desired
+        self._accepted = accepted
+        self._refused = refused
+        self._session = Session()
+
+    async def run(self) -> None:
+        writer = asyncio.create_task(self._write())
+        retrier = asyncio.create_task(self._retry())
+        try:
+            await self._read()
+        finally:
+            writer.cancel()
+            retrier.cancel()
+            await asyncio.gather(writer, retrier, return_exceptions=True)
+
+    async def _read(self) -> None:
+        import grpc.aio
+
+        while (request := await self._context.read()) is not grpc.aio.EOF:
+            self._take(request)
+            self.bell.set()
+
+    def _take(self, request: Any) -> None:
+        type_url = request.type_url
+        if request.response_nonce and request.HasField("error_detail"):
+            found = self._session.refuse(request.response_nonce)
+            log.warning("envoy_refused type=%s message=%s", type_url, request.error_detail.message)
+            if found is not None:
+                self._refused(*found, request.error_detail.message)
+        elif request.response_nonce:
+            push = self._session.accept(request.response_nonce)
+            if push is not None and push.versions:
+                self._accepted(push.type_url, push.versions)
+        initial = dict(request.initial_resource_versions)
+        self._session.subscribe(type_url, request.resource_names_subscribe, request.resource_names_unsubscribe, initial)
+        if initial:
+            self._accepted(type_url, initial)
+
+    async def _write(self) -> None:
+        while True:
+            await self.bell.wait()
+            self.bell.clear()
+            while (push := self._session.next_push(self._desired.versions)) is not None:
+                await self._context.write(self._response(push))
+
+    def _response(self, push: Push) -> Any:
+        from envoy.service.discovery.v3 import discovery_pb2
+
+        response = discovery_pb2.DeltaDiscoveryResponse(
+            type_url=push.type_url, nonce=push.nonce, removed_resources=push.removed
+        )
+        for name, version in push.versions.items():
+            resource = encode(push.type_url, self._desired.get(push.type_url, name))
+            response.resources.add(name=name, version=version, resource=resource)
+        return response
+
+    async def _retry(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_REFUSED_SECONDS)
+            if self._session.retry_refused(LISTENER):
+                self.bell.set()

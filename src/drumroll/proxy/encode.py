@@ -1,0 +1,94 @@
+"""Envoy's resources from plain data to protobuf. Importing the messages takes 50 ms: do it in a thread, and late."""
+
+import hashlib
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import orjson
+
+from drumroll.domain.envoy import types
+from drumroll.objects.meta import Obj
+
+_MESSAGES = (
+    "envoy.service.discovery.v3.discovery_pb2",
+    "envoy.config.cluster.v3.cluster_pb2",
+    "envoy.config.endpoint.v3.endpoint_pb2",
+    "envoy.config.listener.v3.listener_pb2",
+    "envoy.config.route.v3.route_pb2",
+    "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2",
+    "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2",
+    "envoy.extensions.filters.http.router.v3.router_pb2",
+    "envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2",
+    "envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2",
+    "envoy.extensions.upstreams.http.v3.http_protocol_options_pb2",
+    "envoy.extensions.http.header_formatters.preserve_case.v3.preserve_case_pb2",
+    "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2",
+    "envoy.extensions.transport_sockets.tls.v3.tls_pb2",
+)
+
+
+@cache
+def messages() -> None:
+    """Load every message that a resource may contain."""
+    for name in _MESSAGES:
+        import_module(name)
+
+
+def version_of(resource: Obj) -> str:
+    """A digest: equal resources have equal versions, also across restarts of the control plane."""
+    return hashlib.blake2b(orjson.dumps(resource, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+
+
+def encode(type_url: str, resource: Obj) -> Any:
+    """The resource as google.protobuf.Any. Raises ValueError when it is no such message (our mistake)."""
+    from google.protobuf.any_pb2 import Any as AnyMessage
+
+    return AnyMessage(type_url=type_url, value=_body(type_url, resource))
+
+
+def _body(type_url: str, resource: Obj) -> bytes:
+    from google.protobuf.json_format import ParseDict, ParseError
+
+    messages()
+    message = _message(type_url)()
+    if type_url == types.ENDPOINTS:
+        _fill_endpoints(message, resource)
+    else:
+        try:
+            ParseDict(resource, message)
+        except ParseError as error:
+            raise ValueError(f"{type_url}: {error}") from error
+    body: bytes = message.SerializeToString()
+    return body
+
+
+def _message(type_url: str) -> Any:
+    from envoy.config.cluster.v3.cluster_pb2 import Cluster
+    from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+    from envoy.config.listener.v3.listener_pb2 import Listener
+    from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+    known = {
+        types.CLUSTER: Cluster,
+        types.ENDPOINTS: ClusterLoadAssignment,
+        types.LISTENER: Listener,
+        types.ROUTES: RouteConfiguration,
+    }
+    return known[type_url]
+
+
+def _fill_endpoints(message: Any, resource: Obj) -> None:
+    """What ParseDict would do, thirty times as fast: endpoints are what changes in a rollout."""
+    from envoy.config.core.v3.health_check_pb2 import HealthStatus
+
+    message.cluster_name = resource["cluster_name"]
+    for group in resource["endpoints"]:
+        part = message.endpoints.add()
+        part.locality.SetInParent()
+        for host in group["lb_endpoints"]:
+            place = host["endpoint"]["address"]["socket_address"]
+            entry = part.lb_endpoints.add()
+            entry.health_status = HealthStatus.Value(host["health_status"])
+            entry.endpoint.address.socket_address.address = place["address"]
+            entry.endpoint.address.socket_address.port_value = place["port_value"]

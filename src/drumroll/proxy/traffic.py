@@ -1,0 +1,204 @@
+"""Turns the world into what Envoy holds: configuration, endpoints, and the life of each endpoint."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from time import monotonic
+
+from drumroll.domain import routing
+from drumroll.domain.endpoint_life import Address, Drain, Reading, SliceEndpoint, healthy_of, may_fall_back
+from drumroll.domain.envoy import clusters, types
+from drumroll.domain.envoy.listeners import Certificate
+from drumroll.domain.ingress import is_ours
+from drumroll.domain.routing import Configuration, Edges, Inputs
+from drumroll.objects.meta import Key, Obj, is_deleting, key_of, uid_of
+from drumroll.proxy.ads import Desired
+from drumroll.proxy.certificates import certificate_of
+from drumroll.proxy.lives import Lives
+from drumroll.proxy.world import World, pod_ip, service_of
+
+log = logging.getLogger("drumroll.proxy")
+
+
+class Traffic:
+    """What Envoy should hold now. `wake` is called when `reconcile` has something to do."""
+
+    def __init__(self, world: World, edges: Edges, certificate: Certificate, wake: Callable[[], None]) -> None:
+        self.desired = Desired()
+        self.lives = Lives()
+        self.configuration = Configuration()
+        self.finished: set[str] = set()  # uids of pods that are drained: never to be HEALTHY again
+        self.seen: dict[str, datetime] = {}  # uid → when its deletion was first noticed
+        self.judged: set[str] = set()  # uids of deleted pods whose endpoints were looked at since
+        self.falling_back: set[Key] = set()
+        self._world = world
+        self._edges = edges
+        self._certificate = certificate
+        self._wake = wake
+        self._configure = True
+        self._dirty: set[str] = set()  # clusters
+        self._deleted: set[str] = set()  # uids of pods whose deletion came since the last turn
+        self._clusters: dict[Key, list[str]] = {}
+
+    def watch(self) -> None:
+        """Subscribe to the world's changes."""
+        for informer in (self._world.services, self._world.ingresses, self._world.classes):
+            informer.subscribe(self._configuration_changed)
+        self._world.secrets.subscribe(self._secret_changed)
+        self._world.slices.subscribe(self._slice_changed)
+        self._world.pods.subscribe(self._pod_changed)
+
+    def _configuration_changed(self, old: Obj | None, new: Obj | None) -> None:
+        if old is not None and new is not None and _wish(old) == _wish(new):
+            return  # a status of our own, most of the time
+        self._configure = True
+        self._wake()
+
+    def _secret_changed(self, old: Obj | None, new: Obj | None) -> None:
+        if "tls.crt" in ((new or old or {}).get("data") or {}):
+            self._configure = True
+            self._wake()
+
+    def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
+        for piece in (old, new):
+            if piece is not None:
+                self.touch(service_of(piece))
+
+    def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
+        pod = new or old or {}
+        if new is not None and old is not None and is_deleting(old) == is_deleting(new):
+            return
+        if new is not None and not is_deleting(new):
+            return
+        if new is None:
+            self.seen.pop(uid_of(pod), None)
+            for known in (self.finished, self.judged, self._deleted):
+                known.discard(uid_of(pod))
+            self._dirty.update(self.lives.clusters_of(pod_ip(pod)))
+        else:
+            self._deleted.add(uid_of(pod))
+        for service in self._world.services_of_pod(pod):
+            self.touch(service)
+        self._wake()
+
+    def touch(self, service: Key) -> None:
+        """Look at a Service's endpoints again."""
+        self._dirty.update(self._clusters.get(service, ()))
+        self._wake()
+
+    def accepted(self, type_url: str, versions: Mapping[str, str]) -> None:
+        """Envoy holds these versions."""
+        if type_url != types.ENDPOINTS:
+            return
+        for cluster, digest in versions.items():
+            if self.lives.accepted(cluster, digest):
+                self._dirty.add(cluster)
+        self._wake()
+
+    def observe(self, readings: Mapping[str, Mapping[Address, Reading]], asked: list[str]) -> None:
+        """Fold in a read of Envoy's admin list."""
+        self._dirty |= self.lives.observe(readings, monotonic(), asked)
+
+    def reconcile(self, now: datetime) -> bool:
+        """Bring `desired` up to date; True when it changed."""
+        changed = False
+        for service in self.falling_back:
+            self._dirty.update(self._clusters.get(service, ()))
+        if self._configure:
+            self._configure = False
+            self.configuration = routing.configure(self._inputs())
+            self._clusters = {}
+            for cluster, upstream in self.configuration.upstreams.items():
+                self._clusters.setdefault(upstream.service, []).append(cluster)
+            self._dirty = {*self.configuration.upstreams, *self.lives.by_cluster}
+            changed = self._set_configuration()
+        dirty, self._dirty = self._dirty, set()
+        for cluster in sorted(dirty):
+            changed |= self._advance(cluster, now)
+        self.judged |= self._deleted
+        self._deleted = set()
+        return changed
+
+    def _set_configuration(self) -> bool:
+        resources = self.configuration.resources
+        wanted: dict[str, Obj | None] = {**resources[types.CLUSTER]}
+        for cluster in self.lives.by_cluster:
+            if cluster not in wanted:  # its endpoints must drain first
+                wanted[cluster] = self.desired.find(types.CLUSTER, cluster)
+        changed = self.desired.set(types.CLUSTER, wanted)
+        changed |= self.desired.set(types.LISTENER, resources[types.LISTENER])
+        return self.desired.set(types.ROUTES, resources[types.ROUTES]) or changed
+
+    def _advance(self, cluster: str, now: datetime) -> bool:
+        wanted = cluster in self.configuration.upstreams
+        if not wanted and cluster not in self.lives.by_cluster:
+            return False
+        healthy, listed = self._healthy(cluster, now) if wanted else (frozenset(), set())
+        life = self.lives.by_cluster.get(cluster)
+        gone = frozenset(
+            address
+            for address in (life.draining() if life else ())
+            if address not in listed and not self._world.is_inhabited(address.ip)
+        )
+        changed = self.lives.advance(cluster, healthy, gone)
+        life = self.lives.by_cluster[cluster]
+        if not wanted and not life.entries and life.is_settled():
+            self.lives.forget(cluster)
+            self.desired.put(types.ENDPOINTS, cluster, None)
+            self._set_configuration()
+            return True
+        if changed or self.desired.find(types.ENDPOINTS, cluster) is None:
+            changed = True
+            digest = self.desired.put(types.ENDPOINTS, cluster, clusters.load_assignment(cluster, life.entries))
+            self.lives.pushed(cluster, digest)
+        return changed
+
+    def _healthy(self, cluster: str, now: datetime) -> tuple[frozenset[Address], set[Address]]:
+        upstream = self.configuration.upstreams[cluster]
+        slices = self._world.slices_of(upstream.service)
+        endpoints = [
+            self._with_pod(endpoint, uid, upstream.service, now)
+            for endpoint, uid in routing.slice_endpoints(slices, upstream.port_name)
+        ]
+        healthy = healthy_of(endpoints)
+        self.falling_back.discard(upstream.service)
+        if any(endpoint.terminating and endpoint.address in healthy for endpoint in endpoints):
+            self.falling_back.add(upstream.service)
+        return healthy, {endpoint.address for endpoint in endpoints}
+
+    def _with_pod(self, endpoint: SliceEndpoint, uid: str, service: Key, now: datetime) -> SliceEndpoint:
+        """The endpoint with what its pod shows already and the slice, written later, may not."""
+        pod = self._world.pod(uid) if uid else None
+        if pod is None or not is_deleting(pod):
+            return endpoint
+        seen = self.seen.setdefault(uid, now)
+        fallback = uid not in self.finished and may_fall_back(
+            pod, replacement=self._world.has_replacement(service), seen=seen, now=now
+        )
+        return SliceEndpoint(endpoint.address, endpoint.ready, endpoint.serving, True, fallback)
+
+    def drain_of(self, ip: str) -> Drain:
+        """How far an address is, over all clusters."""
+        return self.lives.drain_of(ip)
+
+    def _inputs(self) -> Inputs:
+        classes = self._world.classes.items()
+        ingresses = tuple(i for i in self._world.ingresses.items() if is_ours(i, classes) and not is_deleting(i))
+        named = {
+            Key(ingress["metadata"]["namespace"], entry.get("secretName") or "")
+            for ingress in ingresses
+            for entry in ingress["spec"].get("tls") or ()
+        }
+        pairs = {key: pair for key in named if (pair := self._certificate_in(key)) is not None}
+        services = {key_of(service): service for service in self._world.services.items()}
+        return Inputs(services, ingresses, pairs, self._certificate, self._edges)
+
+    def _certificate_in(self, key: Key) -> Certificate | None:
+        secret = self._world.secrets.get(key)
+        return certificate_of(secret) if secret is not None else None
+
+
+def _wish(obj: Obj) -> Obj:
+    meta = obj["metadata"]
+    kept = {name: meta.get(name) for name in ("annotations", "labels", "deletionTimestamp")}
+    return {"spec": obj.get("spec"), "uid": meta.get("uid"), **kept}
