@@ -73,6 +73,8 @@ class Stream:
                 if self.buffer:
                     raise BadMessage(400, "closed in the middle of a header")
                 return None
+        if end > MAX_HEAD:
+            raise BadMessage(431, "header too large")
         head, self.buffer = self.buffer[:end], self.buffer[end + 4 :]
         return head.decode("latin-1").split("\r\n")
 
@@ -146,6 +148,14 @@ def read_request(stream):
     return Request(parts[0], parts[1], parts[2], headers, stream.body(headers))
 
 
+def drain(sock, seconds=0.5):
+    """Read and forget what still arrives, until the peer closes or the time is over."""
+    deadline = time.monotonic() + seconds
+    sock.settimeout(seconds)
+    while time.monotonic() < deadline and sock.recv(65536):
+        pass
+
+
 class Server:
     """Serves handlers on ports until SIGTERM, then finishes what it has begun and ends.
 
@@ -213,7 +223,10 @@ class Server:
                 self._requests(sock, Stream(sock), handler, traced)
             except BadMessage as error:
                 self._send(sock, Response(error.status, str(error).encode(), "text/plain"), close=True)
-            sock.shutdown(socket.SHUT_WR)
+                sock.shutdown(socket.SHUT_WR)
+                drain(sock)  # closing on unread bytes would reset the connection, and the answer with it
+            else:
+                sock.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # the peer is gone: nobody is left to tell
         finally:

@@ -13,7 +13,10 @@ from drumroll.load.run import run_load
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 BODY = b'{"name":"My Shop","alive":true,"version":"0.0.1"}'
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nX-Pod: p1\r\n\r\n%s" % (len(BODY), BODY)
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nX-Pod: p1\r\n\r\n%s" % (
+    len(BODY),
+    BODY,
+)
 
 
 @asynccontextmanager

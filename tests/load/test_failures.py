@@ -198,9 +198,7 @@ async def test_more_than_the_bound_in_flight_is_booked_not_sent():
         await reader.read()
 
     async with serving(handler) as port:
-        plan = LoadPlan(
-            (Target("t", "new", "127.0.0.1", port, rate=100.0),), seconds=0.5, timeout=0.7, max_in_flight=5
-        )
+        plan = LoadPlan((Target("t", "new", "127.0.0.1", port, rate=100.0),), seconds=0.5, timeout=0.7, max_in_flight=5)
         summary = summarize(await run_load(plan, asyncio.Event()))
     assert received == 5
     assert summary.failures["new saturated"] == summary.sent - 5

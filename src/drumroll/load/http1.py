@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
+from typing import cast
 
 import h11
 
@@ -25,8 +26,7 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without deriving from it
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""

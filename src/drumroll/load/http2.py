@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from typing import cast
 
 import h2.config
 import h2.connection
@@ -53,8 +54,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without deriving from it
         chosen = transport.get_extra_info("ssl_object")
         if chosen is not None and chosen.selected_alpn_protocol() != "h2":
             self._end("protocol")

@@ -4,13 +4,16 @@ import asyncio
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from drumroll.load.answer import Answer, reason_of
 from drumroll.load.ledger import Entry, Ledger, Outcome, percentile
 from drumroll.load.plan import LoadPlan, Target
+
+if TYPE_CHECKING:
+    from drumroll.load.websocket import Websocket
 
 PROGRESS_SECONDS = 1.0
 
@@ -60,7 +63,9 @@ class Run:
 
     async def run(self, stop: asyncio.Event) -> Ledger:
         """Send until `stop` is set or the plan ends, then wait for what is under way."""
-        streams = [asyncio.create_task(self._stream(target)) for target in self._plan.targets]
+        coroutines = [self._stream(target) for target in self._plan.targets]  # imports and TLS contexts cost time
+        self._began, self.ledger.started = time.perf_counter(), time.time()
+        streams = [asyncio.create_task(coroutine) for coroutine in coroutines]
         reporting = asyncio.create_task(self._report())
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -79,12 +84,17 @@ class Run:
         self._tell()
         return self.ledger
 
-    async def _stream(self, target: Target) -> None:
+    def _stream(self, target: Target) -> Coroutine[None, None, None]:
         context = tls_context(target)
         if target.kind == "websocket":
-            await self._websockets(target, context)
-            return
-        client = client_for(target, context)
+            from drumroll.load.websocket import Websocket
+
+            interval = target.connections / target.rate
+            sockets = [Websocket(target, context, self._plan.timeout, interval) for _ in range(target.connections)]
+            return self._messages(target, sockets)
+        return self._requests(target, client_for(target, context))
+
+    async def _requests(self, target: Target, client: _Client) -> None:
         try:
             await self._pace(target, client)
         finally:
@@ -121,13 +131,9 @@ class Run:
         outcome = Outcome.ANSWERED if good else Outcome.FAILED
         self._book(_entry(target, due, self._elapsed(), outcome, "" if good else f"status_{answer.status}", answer))
 
-    async def _websockets(self, target: Target, context: ssl.SSLContext | None) -> None:
-        from drumroll.load.websocket import Websocket
-
-        interval = target.connections / target.rate
+    async def _messages(self, target: Target, sockets: "list[Websocket]") -> None:
         async with asyncio.TaskGroup() as group:
-            for number in range(target.connections):
-                socket = Websocket(target, context, self._plan.timeout, interval)
+            for number, socket in enumerate(sockets):
                 group.create_task(socket.run(number / target.rate, self._elapsed, self._book))
 
     async def _report(self) -> None:
@@ -177,7 +183,7 @@ def tls_context(target: Target) -> ssl.SSLContext | None:
     """TLS without verification (a lab's certificate is its own), None for plain targets. HTTP/2 always has it."""
     if not target.tls and target.kind != "http2":
         return None
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"] if target.kind == "http2" else ["http/1.1"])
