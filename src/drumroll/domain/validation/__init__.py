@@ -1,0 +1,68 @@
+"""What makes an object valid: every broken rule is reported at once, in the original's order and words.
+
+Rules see defaulted objects: call `set_defaults` and the strategy first. A write of an object whose spec did not
+change skips the rules for it: what is stored is valid.
+"""
+
+from collections.abc import Callable, Mapping
+
+from drumroll.domain.validation import autoscaler, cluster, configuration, endpoints, ingress, pod, service, workload
+from drumroll.domain.validation.field import Errors
+from drumroll.domain.validation.metadata import validate_metadata_update
+from drumroll.objects.errors import FieldError
+from drumroll.objects.kinds import Kind
+from drumroll.objects.meta import Obj
+
+
+def validate_create(kind: Kind, obj: Obj) -> list[FieldError]:
+    """All rules that a new object breaks; empty when it is valid."""
+    rules = _CREATE.get((kind.group, kind.name))
+    return list(rules(obj)) if rules else []
+
+
+def validate_update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
+    """All rules that changing `old` into `new` breaks; empty when the change is valid.
+
+    As in the original, rules for metadata are checked by the endpoint and by the kind, and reported by both.
+    """
+    errors = list(validate_metadata_update(new["metadata"], old["metadata"]))
+    rules = _UPDATE.get((kind.group, kind.name))
+    if rules is not None:
+        return [*errors, *rules(new, old)]
+    return [*errors, *errors, *validate_create(kind, new)]
+
+
+_CREATE: Mapping[tuple[str, str], Callable[[Obj], Errors]] = {
+    ("", "Namespace"): cluster.validate_namespace,
+    ("", "Node"): cluster.validate_node,
+    ("", "Pod"): pod.validate_pod,
+    ("", "Service"): service.validate_service,
+    ("", "Endpoints"): endpoints.validate_endpoints,
+    ("", "ConfigMap"): configuration.validate_config_map,
+    ("", "Secret"): configuration.validate_secret,
+    ("", "ServiceAccount"): cluster.validate_service_account,
+    ("", "Event"): cluster.validate_event,
+    ("events.k8s.io", "Event"): cluster.validate_events_event,
+    ("apps", "Deployment"): workload.validate_deployment,
+    ("apps", "ReplicaSet"): workload.validate_replica_set,
+    ("discovery.k8s.io", "EndpointSlice"): endpoints.validate_endpoint_slice,
+    ("networking.k8s.io", "Ingress"): ingress.validate_ingress,
+    ("networking.k8s.io", "IngressClass"): ingress.validate_ingress_class,
+    ("coordination.k8s.io", "Lease"): cluster.validate_lease,
+    ("autoscaling", "HorizontalPodAutoscaler"): autoscaler.validate_horizontal_pod_autoscaler,
+    ("policy", "PodDisruptionBudget"): autoscaler.validate_pod_disruption_budget,
+}
+_UPDATE: Mapping[tuple[str, str], Callable[[Obj, Obj], Errors]] = {
+    ("", "Node"): cluster.validate_node_update,
+    ("", "Pod"): pod.validate_pod_update,
+    ("", "Service"): service.validate_service_update,
+    ("", "ConfigMap"): configuration.validate_config_map_update,
+    ("", "Secret"): configuration.validate_secret_update,
+    ("apps", "Deployment"): workload.validate_deployment_update,
+    ("apps", "ReplicaSet"): workload.validate_replica_set_update,
+    ("discovery.k8s.io", "EndpointSlice"): endpoints.validate_endpoint_slice_update,
+    ("networking.k8s.io", "Ingress"): ingress.validate_ingress_update,
+    ("networking.k8s.io", "IngressClass"): ingress.validate_ingress_class_update,
+    ("autoscaling", "HorizontalPodAutoscaler"): autoscaler.validate_horizontal_pod_autoscaler_update,
+    ("policy", "PodDisruptionBudget"): autoscaler.validate_pod_disruption_budget_update,
+}
