@@ -57,7 +57,7 @@ class Informer:
         self._entries: dict[str, dict[str, dict[Key, Obj]]] = {name: {} for name in self._indexes}
         self._callbacks: list[Changed] = []
         self._synced = asyncio.Event()
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
     def get(self, key: Key) -> Obj | None:
         """The object by namespace and name, or None."""
@@ -92,10 +92,14 @@ class Informer:
     async def wait_revision(self, revision: int | str) -> None:
         """Return when the cache is at least as new as `revision` (a resourceVersion of an object of this kind)."""
         wanted = int(revision)
-        if self.revision >= wanted:
+        await self.wait_until(lambda: self.revision >= wanted)
+
+    async def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Return when `is_so`, which is asked now and after each change of the cache."""
+        if is_so():
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append((wanted, waiter))
+        self._waiters.append((is_so, waiter))
         await waiter
 
     async def run(self) -> None:
@@ -174,12 +178,11 @@ class Informer:
     def _wake(self) -> None:
         if not self._waiters:
             return
-        still: list[tuple[int, asyncio.Future[None]]] = []
-        for wanted, waiter in self._waiters:
+        waiting, self._waiters = self._waiters, []
+        for is_so, waiter in waiting:
             if waiter.done():
                 continue
-            if self.revision >= wanted:
+            if is_so():
                 waiter.set_result(None)
             else:
-                still.append((wanted, waiter))
-        self._waiters = still
+                self._waiters.append((is_so, waiter))

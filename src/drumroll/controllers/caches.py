@@ -1,0 +1,65 @@
+"""The controllers' shared view of the cluster: one informer per kind, whoever asks for it."""
+
+import asyncio
+from collections.abc import Iterable
+
+from drumroll.client.client import Client
+from drumroll.client.informer import Informer
+from drumroll.objects.kinds import Kind
+from drumroll.objects.meta import Key, Obj, controller_of, is_deleting, key_of, uid_of
+
+ORPHANS = "orphans"
+SEEN_SECONDS = 30.0
+
+
+def _orphan(obj: Obj) -> Iterable[str]:
+    return (obj["metadata"].get("namespace", ""),) if controller_of(obj) is None else ()
+
+
+class Caches:
+    """Informers by kind; each finds objects without a controller under the index `ORPHANS`, by namespace."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._informers: dict[Kind, Informer] = {}
+
+    def of(self, kind: Kind) -> Informer:
+        """The informer of a kind, made when first asked for; to be asked before `run`."""
+        if kind not in self._informers:
+            self._informers[kind] = Informer(self.client, kind, indexes={ORPHANS: _orphan})
+        return self._informers[kind]
+
+    async def run(self) -> None:
+        """Keep all of them up to date until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for informer in self._informers.values():
+                group.create_task(informer.run(), name=f"informer-{informer.kind.plural}")
+
+    async def wait_synced(self) -> None:
+        """Return when every first list has arrived."""
+        for informer in self._informers.values():
+            await informer.wait_synced()
+
+    async def wait_written(self, revisions: dict[Kind, int], deleted: Iterable[tuple[Kind, Key, str]]) -> None:
+        """Return when our own writes have come back, so that the next decision knows of them.
+
+        Raises TimeoutError when they do not come back for a long time.
+        """
+        async with asyncio.timeout(SEEN_SECONDS):
+            for kind, revision in revisions.items():
+                if kind in self._informers:
+                    await self._informers[kind].wait_revision(revision)
+            for kind, key, uid in deleted:
+                if kind in self._informers:
+                    informer = self._informers[kind]
+                    await informer.wait_until(lambda i=informer, k=key, u=uid: _is_going(i.get(k), u))  # type: ignore[misc]
+
+    def owned(self, kind: Kind, owner: Obj) -> tuple[Obj, ...]:
+        """The objects of a kind that `owner` owns, and those of its namespace that nobody controls."""
+        informer = self.of(kind)
+        orphans = informer.indexed(ORPHANS, key_of(owner).namespace)
+        return (*informer.by_owner(uid_of(owner)), *orphans)
+
+
+def _is_going(obj: Obj | None, uid: str) -> bool:
+    return obj is None or uid_of(obj) != uid or is_deleting(obj)

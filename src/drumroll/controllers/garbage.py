@@ -1,0 +1,110 @@
+"""The garbage collector's view: every object that has owners or is one, whatever its kind."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from drumroll.client.informer import Informer
+from drumroll.controllers.caches import Caches
+from drumroll.controllers.loop import Controller, Keys, Watch
+from drumroll.domain.actions import NOTHING, Plan
+from drumroll.domain.garbage import Dependent, OwnerState, World, finalizers_of, is_waiting, reconcile
+from drumroll.objects.errors import NotFound
+from drumroll.objects.kinds import BY_KIND, EVENT, EVENTS_EVENT, KINDS, Kind
+from drumroll.objects.meta import Key, Obj, is_deleting, key_of, uid_of
+
+KNOWN_GONE = 10_000  # uids remembered: a uid never comes back
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An object of any kind."""
+
+    kind: Kind
+    key: Key
+
+
+class _Graph:
+    """Who owns whom, over the informers of all kinds."""
+
+    def __init__(self, caches: Caches) -> None:
+        self._caches = caches
+        self._gone: OrderedDict[str, None] = OrderedDict()
+        self.informers: dict[Kind, Informer] = {
+            kind: caches.of(kind) for kind in KINDS if kind not in (EVENT, EVENTS_EVENT)
+        }
+
+    def dependents(self, uid: str) -> tuple[Dependent, ...]:
+        """What `uid` owns, whatever its kind."""
+        return tuple(Dependent(kind, obj) for kind, cache in self.informers.items() for obj in cache.by_owner(uid))
+
+    async def state(self, reference: Obj, namespace: str) -> OwnerState:
+        """The state of an owner; that one is gone is only believed when the server itself says so."""
+        kind = BY_KIND.get((reference["apiVersion"], reference["kind"]))
+        if kind is None or kind not in self.informers:
+            return OwnerState.SOLID
+        uid = reference["uid"]
+        if uid in self._gone:
+            return OwnerState.GONE
+        key = Key(namespace if kind.namespaced else "", reference["name"])
+        found = self.informers[kind].get(key)
+        if found is None or uid_of(found) != uid:
+            try:
+                found = await self._caches.client.get(kind, key.namespace, key.name)
+            except NotFound:
+                found = None
+        if found is None or uid_of(found) != uid:
+            self._remember(uid)
+            return OwnerState.GONE
+        return OwnerState.WAITING if is_waiting(found) else OwnerState.SOLID
+
+    def _remember(self, uid: str) -> None:
+        self._gone[uid] = None
+        if len(self._gone) > KNOWN_GONE:
+            self._gone.popitem(last=False)
+
+
+def garbage_controller(caches: Caches) -> Controller:
+    """Deletes what has no owner left, in the background or in the foreground, and lets orphans be."""
+    graph = _Graph(caches)
+
+    async def decide(item: Item, now: datetime) -> Plan:
+        obj = graph.informers[item.kind].get(item.key)
+        if obj is None:
+            return NOTHING
+        references = obj["metadata"].get("ownerReferences") or ()
+        owners = {one["uid"]: await graph.state(one, item.key.namespace) for one in references}
+        return reconcile(World(item.kind, obj, owners, graph.dependents(uid_of(obj))))
+
+    watches = tuple(Watch(informer, _keys(kind, graph)) for kind, informer in graph.informers.items())
+    return Controller("garbage", "garbage-collector-controller", watches, decide, workers=20, rest=0.0)
+
+
+def _keys(kind: Kind, graph: _Graph) -> Keys:
+    def changed(old: Obj | None, new: Obj | None) -> Iterable[Item]:
+        if new is None:
+            return _after_deletion(old) if old is not None else ()
+        if old is not None and _traits(old) == _traits(new):
+            return ()
+        if is_deleting(new) and finalizers_of(new):
+            return (Item(kind, key_of(new)), *_dependents(new))
+        return (Item(kind, key_of(new)),) if new["metadata"].get("ownerReferences") else ()
+
+    def _after_deletion(old: Obj) -> Iterable[Item]:
+        namespace = key_of(old).namespace
+        yield from _dependents(old)
+        for reference in old["metadata"].get("ownerReferences") or ():
+            owner = BY_KIND.get((reference["apiVersion"], reference["kind"]))
+            if owner in graph.informers:  # it may have waited for this one
+                yield Item(owner, Key(namespace if owner.namespaced else "", reference["name"]))
+
+    def _dependents(obj: Obj) -> Iterable[Item]:
+        return (Item(one.kind, key_of(one.obj)) for one in graph.dependents(uid_of(obj)))
+
+    return changed
+
+
+def _traits(obj: Obj) -> tuple[object, ...]:
+    meta = obj["metadata"]
+    return meta.get("ownerReferences"), meta.get("finalizers"), meta.get("deletionTimestamp"), meta.get("uid")

@@ -1,0 +1,123 @@
+"""The loop that runs every controller: whose turn is it, decide, perform, wait until our own writes are seen.
+
+Waiting for our own writes takes the place of the original's expectations: a decision never rests on a view of the
+cluster from before the last decision was carried out, so no pod is created or deleted twice.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from drumroll.client.informer import Informer
+from drumroll.controllers.caches import Caches
+from drumroll.controllers.perform import Outcome, Performer
+from drumroll.controllers.workqueue import WorkQueue
+from drumroll.domain.actions import Plan, is_namespace_terminating
+from drumroll.objects.errors import ApiError
+from drumroll.objects.meta import Obj
+
+log = logging.getLogger("drumroll.controllers")
+
+Keys = Callable[[Obj | None, Obj | None], Iterable[Hashable]]
+"""Whose turn it is because an object changed from the first to the second state (None: did not or does not exist)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Changes that matter to a controller."""
+
+    informer: Informer
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """What makes a controller: what it watches, and how it decides about one item.
+
+    `component` names it in Events. `rest` is how many times as long as a decision took its item pauses afterwards:
+    decisions about large things are slow, and while they rest many changes become one.
+    """
+
+    name: str
+    component: str
+    watches: tuple[Watch, ...]
+    decide: Callable[[Any, datetime], Awaitable[Plan]]
+    workers: int = 5
+    rest: float = 10.0
+    least_rest: float = 0.0
+
+
+MOST_REST = 0.25
+
+
+async def run_controller(
+    controller: Controller, caches: Caches, performer: Performer, now: Callable[[], datetime]
+) -> None:
+    """Serve one controller until cancelled. Faults are retried with back-off."""
+    queue: WorkQueue[Hashable] = WorkQueue()
+    for watch in controller.watches:
+        watch.informer.subscribe(_enqueue(queue, watch.keys))
+    await caches.wait_synced()
+    async with asyncio.TaskGroup() as group:
+        for number in range(controller.workers):
+            worker = _Worker(controller, caches, performer, now, queue)
+            group.create_task(worker.run(), name=f"{controller.name}-{number}")
+
+
+def _enqueue(queue: WorkQueue[Hashable], keys: Keys) -> Callable[[Obj | None, Obj | None], None]:
+    def changed(old: Obj | None, new: Obj | None) -> None:
+        for item in keys(old, new):
+            queue.add(item)
+
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    controller: Controller
+    caches: Caches
+    performer: Performer
+    now: Callable[[], datetime]
+    queue: WorkQueue[Hashable]
+
+    async def run(self) -> None:
+        while True:
+            item = await self.queue.get()
+            try:
+                await self._turn(item)
+            except ApiError as error:
+                self._failed(item, error)
+            except Exception:  # a controller's fault must not stop the others: log it whole, count it, try again
+                log.exception("reconcile_crashed controller=%s key=%s", self.controller.name, item)
+                self.queue.retry(item)
+
+    async def _turn(self, item: Hashable) -> None:
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        moment = self.now()
+        plan = await self.controller.decide(item, moment)
+        took = clock() - started
+        outcome = await self.performer.perform(plan)
+        await self._wait_seen(outcome)
+        failures = [error for error in outcome.failures if not is_namespace_terminating(error)]
+        if failures:
+            self._failed(item, failures[0])
+            return
+        self.queue.done(item, min(MOST_REST, max(self.controller.least_rest, took * self.controller.rest)))
+        if plan.wake_at is not None:
+            self.queue.add_after(item, (plan.wake_at - self.now()).total_seconds())
+
+    async def _wait_seen(self, outcome: Outcome) -> None:
+        try:
+            await self.caches.wait_written(outcome.revisions, outcome.deleted)
+        except TimeoutError:
+            log.warning("own_writes_unseen controller=%s", self.controller.name)
+
+    def _failed(self, item: Hashable, error: ApiError) -> None:
+        name = self.controller.name
+        level = logging.DEBUG if error.reason in ("Conflict", "AlreadyExists") else logging.WARNING
+        log.log(level, "reconcile_failed controller=%s key=%s reason=%s message=%s", name, item, error.reason, error)
+        self.queue.retry(item)

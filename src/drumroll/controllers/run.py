@@ -1,0 +1,41 @@
+"""Runs every controller in one task group."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from drumroll.client.client import Client
+from drumroll.client.events import EventRecorder
+from drumroll.controllers.caches import Caches
+from drumroll.controllers.deployment import deployment_controller
+from drumroll.controllers.endpoints import endpoints_controller
+from drumroll.controllers.endpointslice import endpointslice_controller
+from drumroll.controllers.garbage import garbage_controller
+from drumroll.controllers.loop import run_controller
+from drumroll.controllers.namespace import namespace_controller
+from drumroll.controllers.perform import Performer
+from drumroll.controllers.replicaset import replicaset_controller
+from drumroll.controllers.rootca import rootca_controller
+from drumroll.controllers.serviceaccount import serviceaccount_controller
+
+
+async def run_controllers(client: Client, *, now: Callable[[], datetime], root_ca: str) -> None:
+    """Run informers and controllers until cancelled. `root_ca` is the cluster CA's certificate as PEM."""
+    caches = Caches(client)
+    controllers = (
+        deployment_controller(caches),
+        replicaset_controller(caches),
+        endpointslice_controller(caches),
+        endpoints_controller(caches),
+        garbage_controller(caches),
+        namespace_controller(caches),
+        serviceaccount_controller(caches),
+        rootca_controller(caches, root_ca),
+    )
+    async with asyncio.TaskGroup() as group:
+        for controller in controllers:
+            recorder = EventRecorder(client, controller.component, now)
+            group.create_task(recorder.run(), name=f"{controller.name}-events")
+            performer = Performer(client, recorder)
+            group.create_task(run_controller(controller, caches, performer, now), name=controller.name)
+        group.create_task(caches.run(), name="informers")

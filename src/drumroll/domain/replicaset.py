@@ -1,0 +1,202 @@
+"""How a ReplicaSet comes to have the wanted number of pods, and what it reports of them.
+
+Source: kubernetes pkg/controller/replicaset/replica_set.go, replica_set_utils.go.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from drumroll.domain.actions import (
+    Action,
+    Create,
+    Delete,
+    Notice,
+    Plan,
+    Settle,
+    Together,
+    is_namespace_terminating,
+    patch_of,
+)
+from drumroll.domain.adoption import claim
+from drumroll.domain.replicaset_ranking import first_to_die
+from drumroll.objects.apps_v1 import ReplicaSet
+from drumroll.objects.errors import ApiError
+from drumroll.objects.kinds import POD, REPLICA_SET
+from drumroll.objects.meta import (
+    Obj,
+    controller_of,
+    is_deleting,
+    key_of,
+    labels_of,
+    owner_reference,
+    parse_timestamp,
+    timestamp,
+    uid_of,
+)
+from drumroll.objects.selectors import from_object
+
+BURST = 500  # pods created or deleted in one turn
+FAILURE = "ReplicaFailure"
+COUNTS = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a decision about one ReplicaSet needs to know.
+
+    `pods` are those of its namespace that it owns or that nobody owns. `pods_on_node` counts the active pods of all
+    replica sets with the same owner by node; it may be empty as long as nothing is to be deleted.
+    """
+
+    replica_set: Obj
+    pods: tuple[Obj, ...]
+    pods_on_node: Mapping[str, int] = field(default_factory=dict)
+
+
+def reconcile(world: World, now: datetime) -> Plan:
+    """Create or delete pods until their number is right, then report."""
+    rs = ReplicaSet(world.replica_set)
+    alive = [pod for pod in world.pods if not is_finished(pod)]
+    active = [pod for pod in alive if not is_deleting(pod)]
+    selected = from_object(rs.raw["spec"].get("selector") or {}).matches
+    claimed = claim(rs.raw, POD, active, selected)
+    if claimed.actions:
+        return Plan(claimed.actions)
+    actions: tuple[Together, ...] = ()
+    if not rs.is_deleting:
+        actions = tuple(_manage(rs, claimed.owned, world.pods_on_node, now))
+    going = sum(1 for pod in alive if is_deleting(pod) and _is_owned(pod, rs))
+    status = calculate_status(rs, claimed.owned, going, now)
+    return Plan(actions, wake_at=_next_available(rs, claimed.owned, now), settle=_settle(rs, status, actions, now))
+
+
+def is_finished(pod: Obj) -> bool:
+    """Whether a pod has ended for good."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def ready_since(pod: Obj) -> datetime | None:
+    """Since when a pod is ready, or None when it is not."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    ready = next((one for one in conditions if one["type"] == "Ready"), None)
+    if ready is None or ready["status"] != "True":
+        return None
+    return parse_timestamp(ready.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
+
+
+def slow_start(count: int) -> Iterator[int]:
+    """The sizes of batches that together make `count`: 1, 2, 4, 8 … A fault shows before many have met it."""
+    size = 1
+    while count > 0:
+        yield min(size, count)
+        count -= size
+        size *= 2
+
+
+def _is_owned(pod: Obj, rs: ReplicaSet) -> bool:
+    owner = controller_of(pod)
+    return owner is not None and owner["uid"] == rs.uid
+
+
+def _manage(rs: ReplicaSet, pods: Sequence[Obj], pods_on_node: Mapping[str, int], now: datetime) -> Iterator[Together]:
+    surplus = len(pods) - rs.replicas
+    if surplus < 0:
+        pod = build_pod(rs)
+        done, failed = ("SuccessfulCreate", "Created pod: {name}"), ("FailedCreate", "Error creating: {error}")
+        create = Create(pod, Notice(rs.raw, done, failed))
+        for size in slow_start(min(-surplus, BURST)):
+            yield Together((create,) * size)
+    elif surplus > 0:
+        done, failed = ("SuccessfulDelete", "Deleted pod: {name}"), ("FailedDelete", "Error deleting: {error}")
+        notice = Notice(rs.raw, done, failed)
+        chosen = first_to_die(pods, min(surplus, BURST), pods_on_node, now)
+        yield Together(tuple(Delete(POD, key_of(pod), uid_of(pod), notice=notice) for pod in chosen))
+
+
+def build_pod(rs: ReplicaSet) -> Obj:
+    """A pod as the template says, owned by the replica set; the server completes its name."""
+    template = rs.template.get("metadata") or {}
+    meta: Obj = {
+        "generateName": f"{rs.name}-",
+        "namespace": rs.key.namespace,
+        "labels": template.get("labels"),
+        "annotations": template.get("annotations"),
+        "finalizers": template.get("finalizers"),
+        "ownerReferences": [owner_reference(rs.raw)],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {name: value for name, value in meta.items() if value},
+        "spec": rs.template.get("spec") or {},
+    }
+
+
+def calculate_status(rs: ReplicaSet, pods: Iterable[Obj], terminating: int, now: datetime) -> Obj:
+    """The counts over the active pods that it owns."""
+    labels = ((rs.template.get("metadata") or {}).get("labels") or {}).items()
+    wait = timedelta(seconds=rs.min_ready_seconds)
+    replicas = labeled = ready = available = 0
+    for pod in pods:
+        replicas += 1
+        labeled += labels <= labels_of(pod).items()
+        since = ready_since(pod)
+        if since is not None:
+            ready += 1
+            available += not wait or since + wait <= now
+    return {
+        "replicas": replicas,
+        "fullyLabeledReplicas": labeled,
+        "readyReplicas": ready,
+        "availableReplicas": available,
+        "terminatingReplicas": terminating,
+        "observedGeneration": rs.generation,
+    }
+
+
+def _next_available(rs: ReplicaSet, pods: Iterable[Obj], now: datetime) -> datetime | None:
+    """When the next ready pod will have been ready for long enough."""
+    if rs.min_ready_seconds == 0:
+        return None
+    wait = timedelta(seconds=rs.min_ready_seconds)
+    moments = (since + wait for pod in pods if (since := ready_since(pod)) is not None)
+    return min((moment for moment in moments if moment > now), default=None)
+
+
+def _settle(rs: ReplicaSet, status: Obj, actions: Sequence[Together], now: datetime) -> Settle:
+    is_deleting_pods = any(isinstance(action, Delete) for group in actions for action in group.actions)
+    reason = "FailedDelete" if is_deleting_pods else "FailedCreate"
+
+    def settle(failures: Sequence[ApiError]) -> tuple[Action, ...]:
+        counted = [error for error in failures if not is_namespace_terminating(error)]
+        return _write(rs, {**status, "conditions": _conditions(rs, reason, counted, now)})
+
+    return settle
+
+
+def _existing(rs: ReplicaSet) -> list[Obj]:
+    return rs.status.get("conditions") or []
+
+
+def _conditions(rs: ReplicaSet, reason: str, failures: Sequence[ApiError], now: datetime) -> list[Obj]:
+    """ReplicaFailure is added by the first failure and taken away by the next success."""
+    existing = _existing(rs)
+    others = [one for one in existing if one["type"] != FAILURE]
+    if not failures:
+        return others
+    if len(others) != len(existing):
+        return existing
+    failure = {"type": FAILURE, "status": "True", "lastTransitionTime": timestamp(now), "reason": reason}
+    return [*others, {**failure, "message": failures[0].message}]
+
+
+def _write(rs: ReplicaSet, status: Obj) -> tuple[Action, ...]:
+    old = rs.status
+    counts = {name for name in status if name != "conditions"}
+    is_same = all((old.get(name) or 0) == status[name] for name in counts)
+    if is_same and _existing(rs) == status["conditions"] and rs.is_observed:
+        return ()
+    patch: Obj = {name: status[name] or None for name in COUNTS}  # the original leaves zeros out
+    patch["conditions"] = status["conditions"] or None
+    return (patch_of(REPLICA_SET, rs.raw, {"status": {**status, **patch}}, "status"),)
