@@ -1,0 +1,74 @@
+"""Commands run inside a container, for probes and hooks."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+from drumroll.node.conmon import OciRuntime, runtime_message
+from drumroll.node.runtime import ContainerError, ExecResult
+
+OUTPUT_LIMIT = 10 * 1024  # bytes, as the kubelet keeps
+_DRAIN_SECONDS = 0.1  # a command's children may hold its output open after it has ended
+
+
+async def run_inside(oci: OciRuntime, container_id: str, argv: tuple[str, ...], timeout: float) -> ExecResult:
+    """Run `argv` in the container's namespaces with its program's environment and identity.
+
+    Raises TimeoutError after `timeout` seconds, when the command and its process group have been killed, and
+    ContainerError when it could not be started.
+    """
+    with tempfile.TemporaryDirectory(prefix="exec-", dir=oci.run_folder) as folder:
+        files = Path(folder)
+        options = ("--log", str(files / "log"), "--log-format", "json")
+        command = oci.command(*options, "exec", "--pid-file", str(files / "pid"), container_id, *argv)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        collected = bytearray()
+        reading = asyncio.create_task(_collect(process, collected))
+        try:
+            async with asyncio.timeout(timeout):
+                code = await process.wait()
+        except (TimeoutError, asyncio.CancelledError):
+            _kill_groups(process.pid, files / "pid")
+            reading.cancel()
+            await process.wait()
+            raise
+        await asyncio.wait([reading], timeout=_DRAIN_SECONDS)
+        reading.cancel()
+        if code != 0 and (errors := _own_errors(files / "log")):
+            raise ContainerError("ExecError", runtime_message(errors))
+    return ExecResult(code, collected.decode(errors="replace"))
+
+
+async def _collect(process: asyncio.subprocess.Process, collected: bytearray) -> None:
+    """Read to the end, keep the first bytes: a full pipe would stop the command."""
+    if process.stdout is None:
+        return
+    while chunk := await process.stdout.read(65536):
+        collected += chunk[: OUTPUT_LIMIT - len(collected)]
+
+
+def _kill_groups(outer: int, pid_file: Path) -> None:
+    """Kill the command (the leader of a session of its own in the container) and the runtime beside it."""
+    groups = [outer]
+    with contextlib.suppress(OSError, ValueError):
+        groups.insert(0, int(pid_file.read_text()))
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+def _own_errors(log: Path) -> str:
+    """The runtime's own complaints: without them a failing exit code is the command's."""
+    try:
+        return "\n".join(line for line in log.read_text().splitlines() if '"level":"error"' in line)
+    except OSError:
+        return ""
