@@ -36,7 +36,7 @@ class Announcement:
     api: str
     isolation: str
     why: str
-    http: str
+    http: str  # empty when the proxy is not among the parts
     https: str
 
 
@@ -140,12 +140,13 @@ def _describe_parts(home: Home, settings: Settings, ground: "Ground") -> None:
 
 
 def _announcement(settings: Settings, ground: "Ground") -> Announcement:
+    has_proxy = "proxy" in settings.parts
     return Announcement(
         api=f"https://{settings.api_listen}:{settings.api_port}",
         isolation=ground.network.isolation,
         why=ground.why,
-        http=f"http://{settings.listen}:{settings.http_port}",
-        https=f"https://{settings.listen}:{settings.https_port}",
+        http=f"http://{settings.listen}:{settings.http_port}" if has_proxy else "",
+        https=f"https://{settings.listen}:{settings.https_port}" if has_proxy else "",
     )
 
 

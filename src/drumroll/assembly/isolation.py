@@ -27,7 +27,7 @@ LOW_PORT_OFFSET = 20000  # traffic.md, section 4
 
 def container_refusal() -> str | None:
     """Why container isolation cannot work here, as a sentence; None when it can."""
-    from drumroll.node.containers import check
+    from drumroll.node.containers_check import check
 
     return check()
 
@@ -75,11 +75,11 @@ class Ground:
         """Make the cluster's network and enter it with this process. Loopback isolation needs neither."""
         if self.network.namespace is None:
             return
-        from drumroll.node.network import enter
+        from drumroll.node.network_namespace import enter, is_current
 
-        pods = self._pod_network()
-        await pods.ensure()
-        enter(self.network.namespace)
+        await self._pod_network().ensure()
+        if not is_current(self.network.namespace):
+            enter(self.network.namespace)
 
     async def run_node(self, client: "Client", node_name: str) -> None:
         """Be the cluster's node until cancelled."""

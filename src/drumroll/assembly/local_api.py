@@ -15,6 +15,7 @@ from drumroll.objects.network import CONTAINER_SERVICES, LOOPBACK_SERVICES
 from drumroll.objects.wire import User
 
 if TYPE_CHECKING:
+    from drumroll.apiserver.certificates import Certificates
     from drumroll.assembly.control_plane import ApiAccess
 
 log = logging.getLogger("drumroll.assembly")
@@ -44,18 +45,36 @@ async def serve_api(
     try:
         certificates = ensure_certificates(home.pki, hosts=("localhost", "127.0.0.1", settings.api_listen))
         services = CONTAINER_SERVICES if isolation == "container" else LOOPBACK_SERVICES
-        api = ApiServer(store, service_cidr=services, now=now)
-        await api.prepare()
         port: int = listener.getsockname()[1]
+        api = ApiServer(store, service_cidr=services, now=now, address=f"{settings.api_listen}:{port}")
+        await api.prepare()
         _write_kubeconfig(home, certificates, f"https://{settings.api_listen}:{port}")
         async with asyncio.TaskGroup() as group:
-            server = group.create_task(serve(api, listener, certificates), name="https")
+            answering = asyncio.Event()
+            tasks = [
+                group.create_task(serve(api, listener, certificates, ready=answering.set), name="https"),
+                group.create_task(api.run(), name="housekeeping"),
+            ]
+            await answering.wait()
             log.info("api_ready port=%d ms=%d", port, (time.monotonic() - started) * 1000)
             client = Client(InProcessTransport(api.handle, ADMIN))
             yield ApiAccess(client, port, certificates.authority.read_text())
-            server.cancel()
+            for task in tasks:
+                task.cancel()
     finally:
         await store.close()
+
+
+def _write_kubeconfig(home: Home, certificates: "Certificates", server: str) -> None:
+    from drumroll.client.kubeconfig import Connection, write_kubeconfig
+
+    connection = Connection(
+        server=server,
+        authority=certificates.authority.read_bytes(),
+        certificate=certificates.admin.read_bytes(),
+        key=certificates.admin_key.read_bytes(),
+    )
+    write_kubeconfig(home.kubeconfig, "drumroll", connection)
 
 
 @contextlib.asynccontextmanager

@@ -84,10 +84,11 @@ def welcome(home: Home, facts: dict[str, str], seconds: float, context: str | No
     lines = [
         f"Cluster is up in {seconds:.1f} s.",
         f"  API        {facts['api']}",
-        f"  Ingress    {facts['http']}  {facts['https']}",
         f"  Isolation  {facts['isolation']}: {facts['why']}",
         f"  Home       {home.folder}",
     ]
+    if facts["http"]:
+        lines.insert(2, f"  Ingress    {facts['http']}  {facts['https']}")
     if context:
         lines.append(f"  kubectl    context drumroll is current in {context}")
         lines.append("Try: kubectl get nodes")

@@ -1,0 +1,1 @@
+def demo(o): return 1
