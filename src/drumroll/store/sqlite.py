@@ -21,7 +21,7 @@ _LARGEST_BATCH = 512
 
 
 class SqliteStore:
-    """See `Store`. Make one with `await SqliteStore.open(path)`."""
+    """See `Store`. Make one with `SqliteStore.open(path)`."""
 
     def __init__(self, journal: Journal, state: State) -> None:
         self._journal = journal
@@ -33,10 +33,10 @@ class SqliteStore:
         self._open = True
 
     @classmethod
-    async def open(cls, path: Path, window: Window | None = None) -> "SqliteStore":
-        """The store in the file `path`, which is made when absent. Raises Unavailable when it cannot be used."""
+    def open(cls, path: Path, window: Window | None = None) -> "SqliteStore":
+        """The store in the file `path`, which is made when absent. Blocks. Raises Unavailable."""
         journal = Journal(path)
-        return cls(journal, await asyncio.to_thread(_load, journal, window or Window()))
+        return cls(journal, _load(journal, window or Window()))
 
     @property
     def revision(self) -> Revision:

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from drumroll.objects.meta import Revision
 from drumroll.store.interface import Change, Compacted, Record
@@ -33,7 +34,7 @@ class Collection:
         self.base = 0
         self.dropped = 0
         self.forgotten = 0  # revision of the newest change that is no longer kept
-        self.readers: set[Reader] = set()
+        self.readers: WeakSet[Reader] = WeakSet()  # an abandoned watch must not be kept
 
     def apply(self, change: Change) -> None:
         """Make a change the current state, and remember it."""

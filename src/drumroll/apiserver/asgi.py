@@ -1,0 +1,147 @@
+"""The API as an ASGI application: reads a request within bounds, and writes an answer or streams it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl
+
+from drumroll.apiserver.answering import failure
+from drumroll.apiserver.server import ApiServer
+from drumroll.objects.errors import ApiError, RequestEntityTooLarge
+from drumroll.objects.wire import ANONYMOUS, Request, Response, User
+
+BODY_LIMIT = 3 * 1024 * 1024
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+
+class _Gone(Exception):
+    """The client left before its request was whole."""
+
+
+class Application:
+    """The ASGI callable around an ApiServer."""
+
+    def __init__(self, api: ApiServer) -> None:
+        self._api = api
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One request. WebSocket handshakes are refused: nothing is served over them yet."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        if scope["type"] != "http":
+            return
+        try:
+            response = await self._api.handle(await self._request(scope, receive))
+        except ApiError as error:
+            response = failure(error)
+        except _Gone:
+            return
+        is_head = scope["method"] == "HEAD"
+        if response.stream is None or is_head:
+            await _send_whole(response, send, is_head=is_head)
+        else:
+            await _send_stream(response, response.stream, receive, send)
+
+    async def _request(self, scope: Message, receive: Receive) -> Request:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        raw_query = scope["query_string"]
+        query = tuple(parse_qsl(raw_query.decode("latin-1"), keep_blank_values=True)) if raw_query else ()
+        user = self._user(scope, headers)
+        body = b"" if scope["method"] in ("GET", "HEAD") else await _body(headers, receive)
+        return Request(scope["method"], scope["path"], query, headers, body, user)
+
+    def _user(self, scope: Message, headers: dict[str, str]) -> User:
+        state = scope.get("state") or {}
+        certified: User | None = state.get("user")
+        if certified is not None:
+            return certified
+        authorization = headers.get("authorization")
+        if authorization is None:
+            return ANONYMOUS
+        return self._api.token_user(authorization) or ANONYMOUS
+
+
+async def _body(headers: dict[str, str], receive: Receive) -> bytes:
+    """The whole body. Raises RequestEntityTooLarge as soon as it is known to be too large; the rest is not read."""
+    declared = headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > BODY_LIMIT:
+        raise _too_large()
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            raise _too_large()
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large() -> RequestEntityTooLarge:
+    return RequestEntityTooLarge(f"Request entity too large: limit is {BODY_LIMIT}", {})
+
+
+def _headers(response: Response, length: int | None) -> list[tuple[bytes, bytes]]:
+    found = [(b"content-type", response.content_type.encode())]
+    found.append((b"cache-control", b"no-cache, private"))
+    found.extend((name.lower().encode(), _header_value(value)) for name, value in response.headers)
+    if length is not None:
+        found.append((b"content-length", str(length).encode()))
+    if response.status == RequestEntityTooLarge.code:
+        found.append((b"connection", b"close"))
+    return found
+
+
+def _header_value(value: str) -> bytes:
+    return value.encode("utf-8").translate(None, b"\r\n\0")
+
+
+async def _send_whole(response: Response, send: Send, *, is_head: bool) -> None:
+    if response.stream is not None:
+        close = getattr(response.stream, "aclose", None)
+        if close is not None:
+            await close()
+    headers = _headers(response, len(response.body))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_head else response.body})
+
+
+async def _send_stream(response: Response, stream: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
+    """Send chunks as they come until the stream ends or the client goes; either way the stream is closed."""
+    sending = asyncio.ensure_future(_pump(response, stream, send))
+    gone = asyncio.ensure_future(_wait_gone(receive))
+    try:
+        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        sending.cancel()
+        with suppress(asyncio.CancelledError):
+            await gone
+        with suppress(asyncio.CancelledError):
+            await sending
+
+
+async def _pump(response: Response, stream: AsyncIterator[bytes], send: Send) -> None:
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": _headers(response, None)})
+        async for chunk in stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _wait_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,123 @@
+"""pods/log: the node keeps the logs; this passes its answer through.
+
+The Node object named by the pod carries the path of the node's Unix socket in an annotation.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import quote, urlencode
+
+import h11
+
+from drumroll.apiserver import codec
+from drumroll.apiserver.answering import TEXT
+from drumroll.apiserver.cluster import Cluster
+from drumroll.apiserver.routing import Target
+from drumroll.objects.errors import ApiError, BadRequest, InternalError, ServiceUnavailable, from_status
+from drumroll.objects.kinds import NODE, POD
+from drumroll.objects.meta import Obj, annotations_of
+from drumroll.objects.wire import Request, Response
+
+SOCKET_ANNOTATION = "drumroll.dev/node-socket"
+_PASSED = ("follow", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "previous", "limitBytes")
+_NUMBERS = ("tailLines", "sinceSeconds", "limitBytes")
+_CONNECT_SECONDS = 5.0
+
+
+async def logs(cluster: Cluster, target: Target, request: Request) -> Response:
+    """The log of one container as text. Raises NotFound, BadRequest, ServiceUnavailable (no node to ask)."""
+    pod = codec.decode(cluster.find(Target(POD, target.namespace, target.name)))
+    container = _container(pod, request.parameter("container"))
+    parameters = {name: request.parameter(name) for name in _PASSED if request.parameter(name)}
+    for name in _NUMBERS:
+        if name in parameters and not parameters[name].isdigit():
+            raise BadRequest(f'{name}: Invalid value: "{parameters[name]}": must be a whole number, not negative')
+    socket = _node_socket(cluster, pod)
+    path = f"/containerLogs/{quote(target.namespace)}/{quote(target.name)}/{quote(container)}"
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return await _ask(socket, path + query)
+
+
+def _container(pod: Obj, wanted: str) -> str:
+    name, spec = pod["metadata"]["name"], pod.get("spec") or {}
+    containers = [entry["name"] for entry in spec.get("containers") or ()]
+    first = [entry["name"] for entry in spec.get("initContainers") or ()]
+    if wanted:
+        if wanted not in containers and wanted not in first:
+            raise BadRequest(f"container {wanted} is not valid for pod {name}")
+        return wanted
+    if len(containers) == 1 and not first:
+        return str(containers[0])
+    default = annotations_of(pod).get("kubectl.kubernetes.io/default-container", "")
+    if default in containers:
+        return default
+    also = f" or one of the init containers: [{' '.join(first)}]" if first else ""
+    raise BadRequest(
+        f"a container name must be specified for pod {name}, choose one of: [{' '.join(containers)}]{also}"
+    )
+
+
+def _node_socket(cluster: Cluster, pod: Obj) -> str:
+    node_name = (pod.get("spec") or {}).get("nodeName") or ""
+    if not node_name:
+        raise BadRequest(f"pod {pod['metadata']['name']} does not have a host assigned")
+    record = cluster.store.get(NODE.resource, node_name)
+    socket = annotations_of(codec.decode(record)).get(SOCKET_ANNOTATION, "") if record else ""
+    if not socket:
+        raise InternalError(f'the node "{node_name}" offers no logs: it is gone, or is none of this cluster')
+    return socket
+
+
+async def _ask(socket: str, path: str) -> Response:
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            reader, writer = await asyncio.open_unix_connection(socket)
+    except (OSError, TimeoutError) as error:
+        raise ServiceUnavailable(f"the node does not answer at {socket}: {error}") from error
+    try:
+        connection = h11.Connection(h11.CLIENT)
+        headers = [("Host", "node"), ("Connection", "close")]
+        head = connection.send(h11.Request(method="GET", target=path, headers=headers))
+        writer.write((head or b"") + (connection.send(h11.EndOfMessage()) or b""))
+        answer = await _next(connection, reader)
+        chunks = _chunks(connection, reader, writer)
+        return Response(200, stream=await _checked(answer, chunks), content_type=TEXT)
+    except (OSError, h11.ProtocolError) as error:
+        writer.close()
+        raise ServiceUnavailable(f"the node's answer cannot be understood: {error}") from error
+    except BaseException:
+        writer.close()
+        raise
+
+
+async def _checked(answer: object, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body of a good answer. Raises the ApiError that a bad one stands for."""
+    if not isinstance(answer, h11.Response):
+        raise ServiceUnavailable("the node closed the connection without an answer")
+    if answer.status_code >= 400:
+        body = b"".join([chunk async for chunk in chunks])
+        raise _error(answer.status_code, body.decode(errors="replace").strip())
+    return chunks
+
+
+async def _next(connection: h11.Connection, reader: asyncio.StreamReader) -> object:
+    while (event := connection.next_event()) is h11.NEED_DATA:
+        connection.receive_data(await reader.read(65536))
+    return event
+
+
+async def _chunks(
+    connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> AsyncIterator[bytes]:
+    """The body as it comes; ends early when the node goes away, as a followed log does."""
+    try:
+        while isinstance(event := await _next(connection, reader), h11.Data):
+            yield bytes(event.data)
+    except (OSError, h11.RemoteProtocolError):
+        return
+    finally:
+        writer.close()
+
+
+def _error(code: int, message: str) -> ApiError:
+    return from_status(code, {"message": message or f"the node answered {code}"})

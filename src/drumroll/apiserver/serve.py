@@ -1,0 +1,110 @@
+"""The API over TLS on uvicorn. Only this file knows uvicorn."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from drumroll.apiserver.asgi import Application
+from drumroll.apiserver.authentication import certificate_user
+from drumroll.apiserver.certificates import Certificates
+from drumroll.apiserver.server import ApiServer
+
+if TYPE_CHECKING:
+    from uvicorn.server import ServerState
+
+log = logging.getLogger("drumroll.apiserver")
+
+_BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 120
+_HANDSHAKE_SECONDS = 10.0
+_GRACE_SECONDS = 1.0
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """A listening socket; port 0 picks a free one. Raises OSError (address in use, not permitted)."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+async def serve(
+    api: ApiServer, sock: socket.socket, certificates: Certificates, *, ready: Callable[[], None] | None = None
+) -> None:
+    """Answer requests on `sock` until cancelled; `ready` is called when the first one can be answered.
+
+    Open watches end when it is cancelled. The socket is closed.
+    """
+    import uvicorn
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    from uvicorn.server import ServerState
+
+    class Protocol(HttpToolsProtocol):
+        """Adds the user of a verified client certificate to what the application sees."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            tls = transport.get_extra_info("ssl_object")
+            subject = (tls.getpeercert() or {}).get("subject", ()) if tls is not None else ()
+            self.app_state = {"user": certificate_user(subject)}
+
+    config = uvicorn.Config(
+        Application(api),
+        http=Protocol,
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        interface="asgi3",
+    )
+    config.load()
+    state, loop = ServerState(), asyncio.get_running_loop()
+
+    def connected() -> asyncio.Protocol:
+        return Protocol(config, state, {}, loop)
+
+    context = server_context(certificates)
+    server = await loop.create_server(connected, sock=sock, ssl=context, ssl_handshake_timeout=_HANDSHAKE_SECONDS)
+    try:
+        if ready is not None:
+            ready()
+        await asyncio.get_running_loop().create_future()
+    finally:
+        server.close()
+        await _close_all(state)
+
+
+def server_context(certificates: Certificates) -> ssl.SSLContext:
+    """TLS 1.2 or newer with the server's certificate; clients may show one of the cluster's CA."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificates.server, certificates.server_key)
+    context.load_verify_locations(certificates.authority)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def _close_all(state: "ServerState") -> None:
+    """End open requests and watches; connections that do not close by themselves are cut."""
+    for task in list(state.tasks):
+        task.cancel()
+    if state.tasks:
+        await asyncio.wait(list(state.tasks), timeout=_GRACE_SECONDS)
+    for connection in list(state.connections):
+        connection.transport.abort()

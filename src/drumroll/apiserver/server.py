@@ -1,0 +1,206 @@
+"""The whole API behind one function: a request in, an answer out, whatever carries them."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from ipaddress import IPv4Network
+
+from drumroll.apiserver import codec, discovery
+from drumroll.apiserver.allocation import Allocator
+from drumroll.apiserver.answering import TEXT, document, failure, text
+from drumroll.apiserver.authentication import OPEN_PATHS, authorize, token_user
+from drumroll.apiserver.bootstrap import bootstrap
+from drumroll.apiserver.cluster import Cluster
+from drumroll.apiserver.deleting import delete, delete_collection, remove
+from drumroll.apiserver.failures import no_method
+from drumroll.apiserver.logs import logs
+from drumroll.apiserver.options import DeleteOptions, list_options
+from drumroll.apiserver.pods import bind, evict
+from drumroll.apiserver.reading import get, list_objects
+from drumroll.apiserver.routing import Target, parse
+from drumroll.apiserver.scaling import change_scale, get_scale
+from drumroll.apiserver.stages import Stages
+from drumroll.apiserver.watching import watch
+from drumroll.apiserver.writing import create, patch, update
+from drumroll.objects.errors import ApiError, InternalError, NotFound
+from drumroll.objects.kinds import EVENT
+from drumroll.objects.meta import parse_timestamp
+from drumroll.objects.wire import JSON, Request, Response, User
+from drumroll.store.interface import Store
+
+log = logging.getLogger("drumroll.apiserver")
+
+EVENT_LIFE = timedelta(hours=1)
+_SWEEP_SECONDS = 60.0
+
+
+class ApiServer:
+    """Call `prepare` once before the first request; `run` does the housekeeping."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        service_cidr: IPv4Network,
+        now: Callable[[], datetime],
+        tokens: Mapping[str, User] | None = None,
+        address: str = "127.0.0.1:6443",
+    ) -> None:
+        self._cluster = Cluster(store, Allocator(service_cidr), Stages(), now)
+        self._service_cidr = service_cidr
+        self._tokens = dict(tokens or {})
+        self._address = address
+
+    @property
+    def stages(self) -> dict[str, tuple[int, int]]:
+        """Per stage of a write: how often it ran, and the nanoseconds that it took in all."""
+        return self._cluster.stages.read()
+
+    async def prepare(self) -> None:
+        """Create what every cluster has. Idempotent. Raises ServiceUnavailable when the store cannot be written."""
+        await bootstrap(self._cluster, self._service_cidr)
+
+    async def run(self) -> None:
+        """Forget events after an hour, until cancelled."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            try:
+                await self.forget_events()
+            except ApiError as error:
+                log.warning("event_sweep_failed reason=%s message=%s", error.reason, error.message)
+
+    async def forget_events(self) -> None:
+        """Remove events that nobody repeated for an hour."""
+        oldest = self._cluster.now() - EVENT_LIFE
+        for record in self._cluster.store.select(EVENT.resource):
+            event = codec.decode(record)
+            seen = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+            newest = max(parse_timestamp(seen), parse_timestamp(event["metadata"]["creationTimestamp"]))
+            if newest < oldest:
+                namespace, _, name = record.key.rpartition("/")
+                try:
+                    await remove(self._cluster, Target(EVENT, namespace, name), DeleteOptions())
+                except NotFound:
+                    continue
+
+    def token_user(self, header: str) -> User | None:
+        """The user of an Authorization header, or None. Raises Unauthorized."""
+        return token_user(self._tokens, header)
+
+    async def handle(self, request: Request) -> Response:
+        """The answer. Never raises for what a client can do; a fault of ours is logged and answered with 500."""
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            return failure(error)
+        except Exception:
+            log.exception("request_failed method=%s path=%s", request.method, request.path)
+            return failure(InternalError("Internal error occurred: see the control plane's log"))
+
+    async def _answer(self, request: Request) -> Response:
+        path = request.path
+        target = parse(path) if path.startswith(("/api/", "/apis/")) else None
+        authorize(request, target)
+        if target is None:
+            return self._outside(request)
+        if target.subresource:
+            return await self._subresource(target, request)
+        return await (self._object(target, request) if target.name else self._collection(target, request))
+
+    async def _collection(self, target: Target, request: Request) -> Response:
+        method = request.method
+        if method in ("GET", "HEAD"):
+            options = list_options(request)
+            serve = watch if options.watch else list_objects
+            return serve(self._cluster, target, request, options)
+        is_addressed = bool(target.namespace) or not target.kind.namespaced
+        if method == "POST" and is_addressed:
+            return await create(self._cluster, target, request)
+        if method == "DELETE" and is_addressed and "deletecollection" in discovery.verbs(target.kind):
+            return await delete_collection(self._cluster, target, request)
+        raise no_method()
+
+    async def _object(self, target: Target, request: Request) -> Response:
+        match request.method:
+            case "GET" | "HEAD":
+                return self._get(target, request)
+            case "PUT":
+                return await update(self._cluster, target, request)
+            case "PATCH":
+                return await patch(self._cluster, target, request)
+            case "DELETE":
+                return await delete(self._cluster, target, request)
+            case _:
+                raise no_method()
+
+    def _get(self, target: Target, request: Request) -> Response:
+        if request.parameter("watch") in ("true", "1"):
+            return watch(self._cluster, target, request, list_options(request))
+        return get(self._cluster, target, request)
+
+    async def _subresource(self, target: Target, request: Request) -> Response:
+        cluster, method = self._cluster, request.method
+        match (target.subresource, method):
+            case ("status", "GET"):
+                return get(cluster, target, request)
+            case ("status" | "finalize", "PUT"):
+                return await update(cluster, target, request)
+            case ("status", "PATCH"):
+                return await patch(cluster, target, request)
+            case ("scale", "GET"):
+                return get_scale(cluster, target)
+            case ("scale", "PUT" | "PATCH"):
+                return await change_scale(cluster, target, request)
+            case ("binding", "POST"):
+                return await bind(cluster, target, request)
+            case ("eviction", "POST"):
+                return await evict(cluster, target, request)
+            case ("log", "GET"):
+                return await logs(cluster, target, request)
+            case _:
+                raise no_method()
+
+    def _outside(self, request: Request) -> Response:
+        path = request.path
+        if request.method not in ("GET", "HEAD"):
+            if path in OPEN_PATHS or discovery.answer(path, "", self._address) is not None:
+                raise no_method()
+            return text(404, "404 page not found\n")
+        if path.startswith(("/healthz", "/livez", "/readyz")):
+            return self._health(path, request)
+        found = discovery.answer(path, request.headers.get("accept", ""), self._address)
+        return found or self._document(path, request)
+
+    def _health(self, path: str, request: Request) -> Response:
+        name = path.strip("/")
+        if "/" in name:
+            return text(200, "ok") if name.endswith(("/ping", "/log", "/etcd")) else text(404, "404 page not found\n")
+        if any(key == "verbose" for key, _ in request.query):
+            return text(200, f"[+]ping ok\n[+]log ok\n[+]etcd ok\n{name} check passed\n")
+        return text(200, "ok")
+
+    def _document(self, path: str, request: Request) -> Response:
+        if path == "/":
+            return document(200, {"paths": sorted(discovery.paths())})
+        if path == "/version":
+            return document(200, discovery.version())
+        if path == "/metrics":
+            return Response(200, self._cluster.stages.metrics(), TEXT)
+        if path.startswith("/openapi/"):
+            return _openapi(path, request.headers.get("accept", ""))
+        return text(404, "404 page not found\n")
+
+
+def _openapi(path: str, accept: str) -> Response:
+    from drumroll.apiserver import openapi
+
+    if path == "/openapi/v2":
+        if "protobuf" in accept:
+            media = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+            return Response(200, openapi.v2_protobuf(), media)
+        return Response(200, openapi.v2_json(), JSON)
+    if path.rstrip("/") == "/openapi/v3":
+        return Response(200, openapi.v3_index(), JSON)
+    found = openapi.v3_document(path)
+    return text(404, "404 page not found\n") if found is None else Response(200, found, JSON)
