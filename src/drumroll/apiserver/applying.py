@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from drumroll.apiserver import codec
-from drumroll.apiserver._meanwhile import apply_patch
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.conversion import seen_as
 from drumroll.apiserver.failures import bad_option
@@ -15,6 +14,7 @@ from drumroll.apiserver.routing import Target
 from drumroll.apiserver.writing import change_object, create_object, updated
 from drumroll.objects.errors import BadRequest
 from drumroll.objects.meta import Obj
+from drumroll.objects.patch import apply_patch
 from drumroll.objects.wire import STRATEGIC_MERGE_PATCH, Request, Response
 
 

@@ -3,7 +3,6 @@
 import orjson
 
 from drumroll.apiserver import codec
-from drumroll.apiserver._meanwhile import apply_patch
 from drumroll.apiserver.answering import document
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.options import write_options
@@ -12,6 +11,7 @@ from drumroll.apiserver.routing import Target
 from drumroll.objects.decode import SCALE
 from drumroll.objects.errors import FieldError, invalid
 from drumroll.objects.meta import Obj
+from drumroll.objects.patch import apply_patch
 from drumroll.objects.wire import Request, Response
 
 _COPIED = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")

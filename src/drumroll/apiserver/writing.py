@@ -7,7 +7,6 @@ from time import perf_counter_ns
 import orjson
 
 from drumroll.apiserver import codec
-from drumroll.apiserver._meanwhile import apply_patch
 from drumroll.apiserver.admission import admit_create
 from drumroll.apiserver.allocation import Claims
 from drumroll.apiserver.cluster import Change, Cluster
@@ -28,6 +27,7 @@ from drumroll.apiserver.routing import Target
 from drumroll.objects.errors import ApiError
 from drumroll.objects.kinds import SERVICE
 from drumroll.objects.meta import Obj, Revision, timestamp
+from drumroll.objects.patch import apply_patch
 from drumroll.objects.wire import APPLY_PATCH, Request, Response
 from drumroll.store.interface import Stale
 
