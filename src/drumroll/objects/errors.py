@@ -151,8 +151,9 @@ class Timeout(ApiError):
 
 
 def invalid(group: str, kind: str, name: str, causes: Sequence[FieldError]) -> Invalid:
-    """All `causes` in one error, worded as the original words one cause or several."""
-    text = str(causes[0]) if len(causes) == 1 else f"[{', '.join(map(str, causes))}]"
+    """All `causes` in one error, worded as the original words one cause or several: equal ones are said once."""
+    texts = list(dict.fromkeys(map(str, causes)))
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     qualified = f"{kind}.{group}" if group else kind
     details: Obj = {"name": name, "group": group, "kind": kind}
     details = {key: value for key, value in details.items() if value}
