@@ -1,8 +1,8 @@
-"""Check an object against its message, field by field, and bring it into the form in which the original would store it.
+"""Check an object against its message, and bring it into the form in which the original would store it.
 
-One checker is compiled per message, once; paths are only built when something is wrong. As the
-original's Go structs do: unknown fields vanish (and are reported), nulls vanish, empty values of optional fields vanish,
-structs that are no pointers appear, quantities and times become canonical.
+One checker is compiled per message, once; paths are only built when something is wrong. As in the original's
+Go structs, unknown fields vanish (and are reported), nulls vanish, empty values of optional fields vanish, structs that
+are not pointers appear, quantities and times become canonical.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,6 +40,7 @@ class Mismatch(Exception):
         self.got = got
         self.want = want
         self.struct = ""
+        self.is_struct = False
         self.path: list[str] = []
 
     def enter(self, struct: str, field: str) -> None:
@@ -98,7 +99,7 @@ def _struct(shape: Message) -> Check:
 
     def check(value: Any, unknown: Unknown) -> Obj:
         if type(value) is not dict:
-            raise Mismatch(type_name(value), go_type)
+            raise _not_a_struct(value, go_type)
         out: Obj = {}
         for key, item in value.items():
             if item is None:
@@ -125,6 +126,12 @@ def _struct(shape: Message) -> Check:
         return out
 
     return check
+
+
+def _not_a_struct(value: Any, go_type: str) -> Mismatch:
+    mismatch = Mismatch(type_name(value), go_type)
+    mismatch.is_struct = True
+    return mismatch
 
 
 def _is_droppable(field: Field) -> bool:

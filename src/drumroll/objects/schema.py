@@ -20,8 +20,9 @@ from drumroll.objects.kinds import Kind
 class Field:
     """A field of a message.
 
-    `number` is the protobuf field number, 0 where protobuf keeps the field in an `inline` member. `pointer`: a zero is
-    a value and is kept; `always`: written even when never set. `merge_key` and `strategies` rule strategic merge; `list_type`, `list_keys` and `map_type` are published in OpenAPI.
+    `number` is the protobuf field number, 0 where protobuf keeps the field in an `inline` member. `pointer`: a zero
+    is a value and is kept; `always`: written even when never set. `merge_key` and `strategies` rule strategic merge;
+    `list_type`, `list_keys` and `map_type` are published in OpenAPI.
     """
 
     name: str
