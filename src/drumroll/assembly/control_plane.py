@@ -56,7 +56,7 @@ async def run_control_plane(home: Home, settings: Settings, announce: Callable[[
 async def _run(home: Home, settings: Settings, announce: Callable[[Announcement], None]) -> None:
     from drumroll.assembly.isolation import choose_ground
 
-    settings = replace(settings, **_free_web_ports(home, settings))
+    settings = _with_free_web_ports(home, settings)
     ground = choose_ground(home, settings)
     async with _api(home, settings, ground.network.isolation) as access:
         settings = replace(settings, api_port=access.port, isolation=ground.network.isolation)
@@ -171,22 +171,20 @@ def open_listener(address: str, port: int, option: str) -> socket.socket:
     return listener
 
 
-def _free_web_ports(home: Home, settings: Settings) -> dict[str, int]:
+def _with_free_web_ports(home: Home, settings: Settings) -> Settings:
     """The Ingress ports, checked to be free now (Envoy binds them later) and chosen where 0 was asked for."""
     if "proxy" not in settings.parts:
-        return {}
+        return settings
     from drumroll.assembly.outliving import outliving_processes
 
-    chosen: dict[str, int] = {}
     stored = load_settings(home) if "envoy" in outliving_processes(home) else None
-    with contextlib.ExitStack() as open_now:
-        for field, option in (("http_port", "--http-port"), ("https_port", "--https-port")):
-            port = getattr(settings, field)
-            if stored is not None and port == getattr(stored, field):
-                continue  # our own Envoy holds it
-            listener = open_now.enter_context(open_listener(settings.listen, port, option))
-            chosen[field] = listener.getsockname()[1]
-    return chosen
+    if stored and (stored.http_port, stored.https_port) == (settings.http_port, settings.https_port):
+        return settings  # our own Envoy holds them
+    with (
+        open_listener(settings.listen, settings.http_port, "--http-port") as http,
+        open_listener(settings.listen, settings.https_port, "--https-port") as https,
+    ):
+        return replace(settings, http_port=http.getsockname()[1], https_port=https.getsockname()[1])
 
 
 def configure_logging(to: Path | None) -> None:

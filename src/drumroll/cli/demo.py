@@ -1,1 +1,2 @@
-def demo(o): return 1
+def demo(o):
+    return 1

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def build(options: argparse.Namespace) -> int:
     """Build and tag an image; prints its names and digest."""
-    from drumroll.node.build import BuildError, build_image
+    from drumroll.node.build import build_image
+    from drumroll.node.dockerfile import BuildError
 
     arguments = {}
     for pair in options.build_arg:
