@@ -286,10 +286,10 @@ async def _wait_released(fifo: Path) -> None:
     try:
         if _reads_empty(descriptor):
             return
-        released = loop.create_future()
-        loop.add_reader(descriptor, lambda: released.done() or released.set_result(None))
+        released = asyncio.Event()
+        loop.add_reader(descriptor, released.set)
         try:
-            await released
+            await released.wait()
         finally:
             loop.remove_reader(descriptor)
     finally:

@@ -1,0 +1,66 @@
+"""What every worker of the node shares: the API, the runtime, and what the node knows of the cluster."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from drumroll.client.client import Client
+from drumroll.client.events import EventRecorder
+from drumroll.client.informer import Informer
+from drumroll.domain.expansion_fields import PodPlace
+from drumroll.node.runtime import RootImage, Runtime
+from drumroll.objects.meta import Key, Obj
+from drumroll.objects.network import ClusterNetwork
+
+PROXY_LEASE = Key("kube-system", "drumroll-proxy")
+
+
+class Images(Protocol):
+    """The part of the image store that the node needs."""
+
+    def resolve(self, reference: str) -> RootImage | None:
+        """The unpacked image, None when it is not on this machine. Raises ValueError for a bad reference."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """How much this machine has: cores, and memory in bytes."""
+
+    cpu_cores: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeContext:
+    """`served` holds the uids of pods that an EndpointSlice names or has named."""
+
+    client: Client
+    runtime: Runtime
+    images: Images
+    folder: Path
+    network: ClusterNetwork
+    node_name: str
+    now: Callable[[], datetime]
+    events: EventRecorder
+    services: Informer
+    leases: Informer
+    machine: Machine
+    served: set[str] = field(default_factory=set)
+
+    @property
+    def host_ip(self) -> str:
+        """The address by which pods know their machine."""
+        if self.network.isolation == "container":
+            return str(self.network.pod_cidr.network_address + 1)
+        return "127.0.0.1"
+
+    def place(self, pod_ip: str) -> PodPlace:
+        """The facts that fieldRef and resourceFieldRef may ask for."""
+        return PodPlace(pod_ip, self.host_ip, self.machine.cpu_cores, self.machine.memory_bytes)
+
+    def proxy_lease(self) -> Obj | None:
+        """The Lease by which the proxy says that it drains."""
+        return self.leases.get(PROXY_LEASE)
