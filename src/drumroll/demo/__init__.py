@@ -1,1 +1,1 @@
-"""The main job: a cluster, the lab's services, an update and its undo under load, a report."""
+"""The main job: the lab updated and rolled back under load, and a report of what that did to the requests."""
