@@ -44,7 +44,11 @@ def apply_patch(kind: Kind, current: Obj, body: bytes, content_type: str, field_
     try:
         patch = _parse(body, media)
         result = _apply(kind, current, patch, media)
-        again = [] if field_validation == "Ignore" else [f'duplicate field "{path}"' for path in duplicate_paths(body)]
+        again = (
+            []
+            if field_validation == "Ignore"
+            else [f'duplicate field "{path}"' for path in duplicate_paths(body, patch)]
+        )
         return _checked(kind, result, again, field_validation)
     except RecursionError as error:
         raise BadRequest("error decoding patch: json: exceeded max depth") from error
