@@ -1,7 +1,7 @@
-"""The cluster's DNS server: `python -m drumroll.proxy.dns TABLE ADDRESS [NAMESPACE]`, a process of its own.
+"""The cluster's DNS server: `python -m drumroll.proxy.dns TABLE ADDRESS [CLUSTER [HOST]]`, a process of its own.
 
-It serves on while the control plane is away. Its listening sockets are opened in the cluster's network namespace,
-itself it stays in the host's, so that questions about the rest of the world go out as the host's own do.
+It serves on while the control plane is away. Its listening sockets are opened in the network namespace CLUSTER,
+itself it lives in HOST, so that questions about the rest of the world go out as the host's own do.
 """
 
 import asyncio
@@ -28,16 +28,23 @@ def listening_sockets(address: str, port: int, namespace: Path | None) -> tuple[
     if namespace is None:
         return _bind(address, port)
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
-    there = os.open(namespace, os.O_RDONLY)
     try:
-        _enter(there)
+        enter(namespace)
         try:
             return _bind(address, port)
         finally:
             _enter(home)
     finally:
         os.close(home)
-        os.close(there)
+
+
+def enter(namespace: Path) -> None:
+    """Move this thread to another network namespace; sockets stay where they were made. Raises OSError."""
+    descriptor = os.open(namespace, os.O_RDONLY)
+    try:
+        _enter(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _enter(descriptor: int) -> None:
@@ -193,6 +200,8 @@ def main(arguments: list[str]) -> int:
     table, address = Path(arguments[0]), arguments[1]
     namespace = Path(arguments[2]) if len(arguments) > 2 else None
     udp, tcp = listening_sockets(address, PORT, namespace)
+    if len(arguments) > 3:
+        enter(Path(arguments[3]))
     asyncio.run(serve(Server(Records(table), Path("/etc/resolv.conf")), udp, tcp))
     return 0
 

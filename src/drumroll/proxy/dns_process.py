@@ -12,24 +12,20 @@ import orjson
 from drumroll.domain.dns import dns_table
 from drumroll.objects.meta import Obj, key_of
 from drumroll.objects.network import ClusterNetwork
-from drumroll.proxy.detached import Detached
 from drumroll.proxy.envoy_process import FIRST_BACKOFF, LAST_BACKOFF, LIVED_WELL_SECONDS
-from drumroll.proxy.world import World, service_of
+from drumroll.proxy.processes import dns_of
+from drumroll.proxy.world import World
 
 log = logging.getLogger("drumroll.proxy")
 
 
-def dns_of(folder: Path) -> Detached:
-    """The DNS server whose files are in `folder`, running or not."""
-    return Detached("dns", folder / "dns.pid", folder / "dns.log")
-
-
 class DnsProcess:
-    """One DNS server in the cluster's network namespace; in loopback isolation there is none (programs get variables)."""
+    """One DNS server in the cluster's network namespace; none in loopback isolation (programs get variables)."""
 
-    def __init__(self, world: World, network: ClusterNetwork, folder: Path) -> None:
+    def __init__(self, world: World, network: ClusterNetwork, folder: Path, host_namespace: Path | None) -> None:
         self._world = world
         self._network = network
+        self._host_namespace = host_namespace
         self._table = folder / "dns.json"
         self._process = dns_of(folder)
         self._bell = asyncio.Event()
@@ -78,6 +74,8 @@ class DnsProcess:
     def _start(self, namespace: Path) -> None:
         command = [sys.executable, "-m", "drumroll.proxy.dns", str(self._table), self._network.dns_address]
         try:
-            self._process.start([*command, str(namespace)])
+            self._process.start(
+                [*command, str(namespace), *([str(self._host_namespace)] if self._host_namespace else [])]
+            )
         except OSError as error:
             log.error("dns_not_started message=%s", error)  # noqa: TRY400 - the message says it all

@@ -103,7 +103,7 @@ class Drainer:
             return ""  # its endpoints have not been looked at since the deletion was seen
         drain = self._traffic.drain_of(pod_ip(pod))
         if drain is not Drain.BUSY:
-            return drain.value
+            return str(drain.value)
         deadline = drain_deadline(pod)
         return "BudgetSpent" if deadline is None or now >= deadline else ""
 

@@ -10,19 +10,13 @@ from pathlib import Path
 import orjson
 
 from drumroll.domain.envoy.bootstrap import bootstrap
-from drumroll.proxy import admin
-from drumroll.proxy.detached import Detached
+from drumroll.proxy.processes import envoy_of
 
 log = logging.getLogger("drumroll.proxy")
 
 FIRST_BACKOFF, LAST_BACKOFF = 0.05, 5.0
 LIVED_WELL_SECONDS = 10.0
 WORKERS = 2
-
-
-def envoy_of(folder: Path) -> Detached:
-    """The Envoy whose files are in `folder`, running or not."""
-    return Detached("envoy", folder / "envoy.pid", folder / "envoy.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +101,3 @@ class EnvoyProcess:
 
     def _bootstrap(self) -> bytes:
         return orjson.dumps(bootstrap(str(self._place.ads), str(self._place.admin)), option=orjson.OPT_INDENT_2)
-
-    async def wait_ready(self) -> None:
-        """Return when Envoy serves."""
-        while not await asyncio.to_thread(admin.is_ready, self._place.admin):
-            await asyncio.sleep(0.02)

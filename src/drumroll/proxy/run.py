@@ -13,9 +13,9 @@ from drumroll.objects.network import ClusterNetwork
 from drumroll.proxy.admin import read_clusters
 from drumroll.proxy.ads import AdsServer
 from drumroll.proxy.certificates import self_signed
-from drumroll.proxy.dns_process import DnsProcess, dns_of
+from drumroll.proxy.dns_process import DnsProcess
 from drumroll.proxy.drain import Drainer
-from drumroll.proxy.envoy_process import EnvoyPlace, EnvoyProcess, envoy_of
+from drumroll.proxy.envoy_process import EnvoyPlace, EnvoyProcess
 from drumroll.proxy.lease import hold_lease, lease
 from drumroll.proxy.reports import Reports
 from drumroll.proxy.traffic import Traffic
@@ -35,18 +35,13 @@ async def run_proxy(
     host_namespace: Path | None,
     now: Callable[[], datetime],
 ) -> None:
-    """Serve the cluster's traffic until cancelled; Envoy and DNS run on then (see `stop_envoy`).
+    """Serve the cluster's traffic until cancelled; Envoy and DNS run on then (see `processes`).
 
     `folder` keeps Envoy's files, `run_folder` its sockets (a short path). `host_namespace` is the path of the
     host's network namespace as seen from the cluster's, for listeners on the host; None without namespaces.
     """
     proxy = _Proxy(client, network, EnvoyPlace(folder, run_folder, network.namespace), host_namespace, now)
     await proxy.run()
-
-
-async def stop_envoy(folder: Path) -> None:
-    """End the Envoy and the DNS server whose files are in `folder`; fine when there are none."""
-    await asyncio.gather(envoy_of(folder).stop(), dns_of(folder).stop())
 
 
 class _Proxy:
@@ -79,7 +74,7 @@ class _Proxy:
         self._reports = Reports(client, self._world, edges, self._recorder)
         self._ads = AdsServer(self._traffic.desired, self._accepted, self._reports.refused)
         self._envoy = EnvoyProcess(place, self._envoy_died)
-        self._dns = DnsProcess(self._world, network, place.folder)
+        self._dns = DnsProcess(self._world, network, place.folder, host_namespace)
         self._drainer = Drainer(client, self._world, self._traffic, admin=place.admin, now=now, wake=self._bell.set)
 
     async def run(self) -> None:

@@ -111,7 +111,7 @@ class Session:
         return again
 
     def next_push(self, desired: Mapping[str, Versions]) -> Push | None:
-        """The next response towards `desired` (versions by name and type), or None: all is sent, or one is in flight."""
+        """The next response towards `desired` (versions by name and type); None when all is sent or one is out."""
         if self._flight is not None:
             return None
         for type_url in PUSH_ORDER:
