@@ -82,38 +82,38 @@ def _drawing(facts: Facts, paint: _Paint) -> list[str]:
         "",
         paint.bold(f"{'time':>7}  {heads}  {'answers':>7}  {'by version':<{BAR}}  failed"),
     ]
-    for row in rows(facts.ledger):
-        lines.append(_row(row, facts, names, versions, width, paint))
+    slices = rows(facts.ledger)
+    length = slices[1].at - slices[0].at if len(slices) > 1 else max(0.25, facts.ledger.seconds)
+    for bucket in slices:
+        begin = facts.ledger.started + bucket.at
+        pods = _pods_at(facts.timeline, begin + length, [name for name, _ in names], width)
+        notes = [what for at, what in facts.timeline.marks if begin <= at < begin + length]
+        note = f"  ◄ {', '.join(notes)[:NOTE]}" if notes else ""
+        failed = paint.bad(f"{bucket.failed:>6}") if bucket.failed else f"{'·':>6}"
+        answered, bar = sum(bucket.versions.values()), _bar(bucket.versions, versions, paint)
+        lines.append(f"{bucket.at:>6.2f}s  {pods}  {answered:>7}  {bar}  {failed}{note}")
     return lines
 
 
 def rows(ledger: Ledger, limit: int = ROWS) -> list[Bucket]:
-    """The run in at most `limit` slices of equal length, a multiple of a quarter of a second."""
+    """The run in at most `limit` slices of equal length, a multiple of a quarter of a second.
+
+    What ended after the run's end adds a slice; an empty last one is left out.
+    """
     width = 0.25
     while ledger.seconds / width > limit:
         width += 0.25
-    return timeline(ledger, width)
+    slices = timeline(ledger, width)
+    last = slices[-1]
+    is_empty = last.at >= ledger.seconds and not (last.versions or last.failed or last.cut)
+    return slices[:-1] if is_empty and len(slices) > 1 else slices
 
 
-def _row(
-    bucket: Bucket,
-    facts: Facts,
-    names: Sequence[tuple[str, str]],
-    versions: Sequence[str],
-    width: int,
-    paint: _Paint,
-) -> str:
-    slices = rows(facts.ledger)
-    length = slices[1].at - slices[0].at if len(slices) > 1 else facts.ledger.seconds
-    begin = facts.ledger.started + bucket.at
-    sample = facts.timeline.at(begin + length)
+def _pods_at(recorded: Timeline, moment: float, names: Sequence[str], width: int) -> str:
+    """The pods of each replica set just before a moment."""
+    sample = recorded.at(moment - 1e-6)
     found = {each.name: each for each in sample.sets} if sample else {}
-    pods = "  ".join(f"{_pods(found.get(name)):<{width}}" for name, _ in names)
-    notes = [what for at, what in facts.timeline.marks if begin <= at < begin + length]
-    answered = sum(bucket.versions.values())
-    failed = paint.bad(f"{bucket.failed:>6}") if bucket.failed else f"{'·':>6}"
-    note = f"  ◄ {', '.join(notes)[:NOTE]}" if notes else ""
-    return f"{bucket.at:>6.2f}s  {pods}  {answered:>7}  {_bar(bucket.versions, versions, paint)}  {failed}{note}"
+    return "  ".join(f"{_pods(found.get(name)):<{width}}" for name in names)
 
 
 def _pods(one: Set | None) -> str:
