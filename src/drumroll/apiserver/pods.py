@@ -54,9 +54,6 @@ def _set_scheduled(pod: Obj, moment: str) -> None:
     status = pod.setdefault("status", {})
     others = [entry for entry in status.get("conditions") or () if entry.get("type") != "PodScheduled"]
     scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": moment}
-    generation = pod["metadata"].get("generation")
-    if generation:
-        scheduled["observedGeneration"] = generation
     status["conditions"] = [*others, scheduled]
 
 
