@@ -197,16 +197,17 @@ def _has_no_duplicates(body: bytes, value: Any) -> bool:
 
 
 def _count_keys(value: Any) -> int:
-    """How many keys the objects in a JSON value have."""
+    """How many keys the objects in a JSON value have. Runs at every strict write: no generators."""
     total = 0
     stack = [value]
     while stack:
         item = stack.pop()
         if type(item) is dict:
             total += len(item)
-            stack.extend(v for v in item.values() if type(v) in (dict, list))
-        else:
-            stack.extend(v for v in item if type(v) in (dict, list))
+            item = item.values()
+        for inner in item:
+            if type(inner) is dict or type(inner) is list:
+                stack.append(inner)
     return total
 
 
