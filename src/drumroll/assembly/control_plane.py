@@ -108,6 +108,7 @@ async def _run_parts(home: Home, settings: Settings, ground: "Ground", access: A
             group.create_task(keep_running("node", lambda: ground.run_node(access.client, NODE_NAME)))
         if "proxy" in parts:
             group.create_task(keep_running("proxy", lambda: ground.run_proxy(access.client)))
+        await asyncio.get_running_loop().create_future()  # the API server alone is a cluster too
 
 
 async def keep_running(part: str, run: Callable[[], Awaitable[None]]) -> None:
