@@ -1,5 +1,6 @@
 """The SQLite file behind a store: the log of writes. Used by one thread at a time; knows nothing of watchers."""
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from drumroll.store.interface import Change, Record, Unavailable
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
+_LOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,16 @@ def _row(change: Change) -> tuple[int, str, str, int, bytes]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA locking_mode = EXCLUSIVE")
-    db.executescript(_SCHEMA.read_text())
-    path.chmod(0o600)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its side files the same mode
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_LOCK_SECONDS)
+    try:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(_SCHEMA.read_text())
+    except sqlite3.Error:
+        db.close()  # else its lock outlives the failure
+        raise
     return db
 
 

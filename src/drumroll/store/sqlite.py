@@ -71,6 +71,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """See Store."""
+        if not self._open:
+            return
         self._open = False
         if self._flushing is not None:
             await self._flushing
