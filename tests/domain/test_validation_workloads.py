@@ -1,0 +1,363 @@
+"""Rules for pods, Deployments, ReplicaSets, autoscalers and budgets: one broken rule per row."""
+
+import copy
+
+import pytest
+
+from drumroll.domain.defaults import set_defaults
+from drumroll.domain.validation import validate_create, validate_update
+from drumroll.objects.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, POD_DISRUPTION_BUDGET, REPLICA_SET
+
+META = {"name": "x", "namespace": "n"}
+
+
+def made(kind, spec):
+    obj = {"metadata": dict(META), "spec": copy.deepcopy(spec)}
+    set_defaults(kind, obj)
+    return obj
+
+
+def refused(kind, spec):
+    return [str(error) for error in validate_create(kind, made(kind, spec))]
+
+
+def pod_spec(spec=None, **container):
+    return {"containers": [{"name": "web", "image": "app:1", **container}], **(spec or {})}
+
+
+RANGE = "must be between 1 and 65535, inclusive"
+NOT_LABEL = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'"
+
+
+@pytest.mark.parametrize(
+    ("container", "expected"),
+    [
+        pytest.param({"name": ""}, "name: Required value", id="a name is needed"),
+        pytest.param({"name": "Bad_Name"}, f'name: Invalid value: "Bad_Name": {NOT_LABEL}', id="the name is a label"),
+        pytest.param({"image": ""}, "image: Required value", id="an image is needed"),
+        pytest.param({"image": " a"}, 'image: Invalid value: " a": must not have leading or trailing whitespace',
+                     id="no blanks around the image"),
+        pytest.param({"imagePullPolicy": "Now"},
+                     'imagePullPolicy: Unsupported value: "Now": supported values: "Always", "IfNotPresent", "Never"',
+                     id="pull policies are known"),
+        pytest.param({"terminationMessagePolicy": "X"}, "terminationMessagePolicy: Unsupported value",
+                     id="message policies are known"),
+        pytest.param({"ports": [{"containerPort": 0}]}, "ports[0].containerPort: Required value", id="a port"),
+        pytest.param({"ports": [{"containerPort": 65536}]}, f"ports[0].containerPort: Invalid value: 65536: {RANGE}",
+                     id="ports are 16 bits"),
+        pytest.param({"ports": [{"containerPort": 1, "hostPort": 70000}]}, f"hostPort: Invalid value: 70000: {RANGE}",
+                     id="host ports, too"),
+        pytest.param({"ports": [{"containerPort": 1, "protocol": "ICMP"}]},
+                     'protocol: Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"', id="protocols"),
+        pytest.param({"ports": [{"containerPort": 1, "name": "a"}, {"containerPort": 2, "name": "a"}]},
+                     'ports[1].name: Duplicate value: "a"', id="port names are unique"),
+        pytest.param({"ports": [{"containerPort": 1, "hostPort": 1}, {"containerPort": 2, "hostPort": 1}]},
+                     'ports[1].hostPort: Duplicate value: "TCP//1"', id="host ports are unique"),
+        pytest.param({"env": [{"name": ""}]}, "env[0].name: Required value", id="a variable has a name"),
+        pytest.param({"env": [{"name": "a=b"}]}, "env[0].name: Invalid value", id="without equals sign"),
+        pytest.param({"env": [{"name": "a", "valueFrom": {}}]}, "valueFrom: Invalid value: \"\": must specify one of",
+                     id="a source is needed"),
+        pytest.param({"env": [{"name": "a", "value": "b", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+                     "may not be specified when `value` is not empty", id="a value or a source"),
+        pytest.param({"env": [{"name": "a", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels"}}}]},
+                     "fieldRef.fieldPath: Unsupported value", id="not every field"),
+        pytest.param({"env": [{"name": "a", "valueFrom": {"fieldRef": {"fieldPath": "what.ever"}}}]},
+                     "error converting fieldPath: field label not supported: what.ever", id="no unknown field"),
+        pytest.param({"env": [{"name": "a", "valueFrom": {"configMapKeyRef": {"name": "c"}}}]},
+                     "configMapKeyRef.key: Required value", id="a key is needed"),
+        pytest.param({"envFrom": [{}]}, "envFrom: Invalid value: \"\": must specify one of", id="a map is needed"),
+        pytest.param({"volumeMounts": [{"name": "v", "mountPath": "/a"}]}, 'volumeMounts[0].name: Not found: "v"',
+                     id="a mounted volume exists"),
+        pytest.param({"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}},
+                     'resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
+                     id="requests stay below limits"),
+        pytest.param({"resources": {"limits": {"cpu": "-1"}}},
+                     'resources.limits[cpu]: Invalid value: "-1": must be greater than or equal to 0', id="no debts"),
+        pytest.param({"resources": {"limits": {"disk": "1"}}},
+                     'resources.limits[disk]: Invalid value: "disk": must be a standard resource type or fully '
+                     "qualified", id="resources are known"),
+        pytest.param({"livenessProbe": {}}, "livenessProbe: Required value: must specify a handler type",
+                     id="a probe has a handler"),
+        pytest.param({"livenessProbe": {"exec": {"command": ["a"]}, "tcpSocket": {"port": 1}}},
+                     "livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type", id="and only one"),
+        pytest.param({"livenessProbe": {"exec": {}}}, "livenessProbe.exec.command: Required value", id="a command"),
+        pytest.param({"livenessProbe": {"httpGet": {"port": 0}}}, f"httpGet.port: Invalid value: 0: {RANGE}",
+                     id="a probe's port"),
+        pytest.param({"livenessProbe": {"httpGet": {"port": "80"}}}, "must contain at least one letter (a-z)",
+                     id="a port's name has a letter"),
+        pytest.param({"livenessProbe": {"httpGet": {"port": 1, "scheme": "FTP"}}}, "scheme: Unsupported value",
+                     id="schemes are known"),
+        pytest.param({"livenessProbe": {"tcpSocket": {"port": 1}, "successThreshold": 2}},
+                     "livenessProbe.successThreshold: Invalid value: 2: must be 1", id="one success is life"),
+        pytest.param({"readinessProbe": {"tcpSocket": {"port": 1}, "periodSeconds": -1}},
+                     "readinessProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0",
+                     id="periods are not negative"),
+        pytest.param({"readinessProbe": {"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 5}},
+                     "must not be set for readinessProbes", id="readiness never ends a container"),
+        pytest.param({"startupProbe": {"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 0}},
+                     "must be greater than 0", id="a probe's grace"),
+        pytest.param({"lifecycle": {"preStop": {"sleep": {"seconds": 31}}}},
+                     "lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than "
+                     "terminationGracePeriodSeconds (30)", id="a sleep ends before the grace"),
+        pytest.param({"restartPolicy": "Always"}, "restartPolicy: Forbidden: may not be set for non-init containers",
+                     id="only init containers have a policy"),
+        pytest.param({"securityContext": {"runAsUser": -1}}, "runAsUser: Invalid value: -1: must be between 0 and",
+                     id="users are not negative"),
+    ],
+)  # fmt: skip
+def test_containers(container, expected):
+    found = refused(POD, pod_spec(**container))
+    assert found, "nothing was refused"
+    assert found[0].startswith("spec.containers[0].")
+    assert expected in found[0]
+
+
+INIT = {"name": "i", "image": "i"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param({"containers": []}, "spec.containers: Required value", id="a pod has containers"),
+        pytest.param({"containers": [INIT, INIT]}, 'spec.containers[1].name: Duplicate value: "i"', id="unique names"),
+        pytest.param({"initContainers": [{**INIT, "name": "web"}]}, 'spec.initContainers[0].name: Duplicate value',
+                     id="unique among all"),
+        pytest.param({"initContainers": [{**INIT, "livenessProbe": {"tcpSocket": {"port": 1}}}]},
+                     "livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always",
+                     id="init containers are not probed"),
+        pytest.param({"initContainers": [{**INIT, "restartPolicy": "Never"}]}, 'supported values: "Always"',
+                     id="a sidecar restarts always"),
+        pytest.param({"restartPolicy": "Maybe"},
+                     'spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "OnFailure", "Never"',
+                     id="restart policies are known"),
+        pytest.param({"dnsPolicy": "None"}, "spec.dnsConfig: Required value: must provide `dnsConfig`", id="DNS"),
+        pytest.param({"nodeSelector": {"a": "b c"}}, "spec.nodeSelector: Invalid value", id="node selector"),
+        pytest.param({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds: Invalid value: 0", id="deadline"),
+        pytest.param({"hostname": "A"}, "spec.hostname: Invalid value", id="host name"),
+        pytest.param({"tolerations": [{"operator": "Equal"}]}, "operator must be Exists when `key` is empty",
+                     id="a toleration of everything"),
+        pytest.param({"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
+                     "value must be empty when `operator` is 'Exists'", id="a toleration of any value"),
+        pytest.param({"tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule",
+                                       "tolerationSeconds": 1}]},
+                     "effect must be 'NoExecute' when `tolerationSeconds` is set", id="a toleration for a while"),
+        pytest.param({"ephemeralContainers": [INIT]}, "spec.ephemeralContainers: Forbidden: cannot be set on create",
+                     id="no debugging containers at first"),
+        pytest.param({"volumes": [{"name": "v"}, {"name": "v"}]}, 'spec.volumes[1].name: Duplicate value: "v"',
+                     id="unique volumes"),
+        pytest.param({"volumes": [{"name": "V"}]}, "spec.volumes[0].name: Invalid value", id="a volume's name"),
+        pytest.param({"volumes": [{"name": "v", "emptyDir": {}, "hostPath": {"path": "/"}}]},
+                     "spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type", id="one source"),
+        pytest.param({"volumes": [{"name": "v", "configMap": {}}]}, "configMap.name: Required value", id="config map"),
+        pytest.param({"volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 512}}]},
+                     "must be a number between 0 and 0777 (octal), both inclusive", id="file modes"),
+        pytest.param({"volumes": [{"name": "v", "hostPath": {"path": "/a/../b"}}]}, "must not contain '..'",
+                     id="no way up"),
+        pytest.param({"volumes": [{"name": "v", "configMap": {"name": "c", "items": [{"key": "k", "path": "/a"}]}}]},
+                     "must be a relative path", id="relative paths"),
+    ],
+)  # fmt: skip
+def test_pods(spec, expected):
+    found = refused(POD, pod_spec(spec))
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+def test_a_usual_pod_is_valid():
+    volumes = [{"name": "v", "configMap": {"name": "c"}}, {"name": "e", "emptyDir": {}}]
+    mounts = [{"name": "v", "mountPath": "/conf", "readOnly": True}, {"name": "e", "mountPath": "/tmp", "subPath": "a"}]
+    sidecar = {**INIT, "restartPolicy": "Always", "readinessProbe": {"httpGet": {"port": "web"}}}
+    spec = pod_spec({"volumes": volumes, "initContainers": [sidecar]}, volumeMounts=mounts)
+    assert refused(POD, spec) == []
+
+
+UPDATABLE = "pod updates may not change fields other than `spec.containers[*].image`"
+
+
+def changed_pod(change, before=None):
+    old = made(POD, pod_spec(before))
+    new = copy.deepcopy(old)
+    change(new["spec"])
+    set_defaults(POD, new)
+    return [str(error) for error in validate_update(POD, new, old)]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(lambda spec: spec["containers"][0].update(image="app:2"), [], id="the image may change"),
+        pytest.param(lambda spec: spec.update(activeDeadlineSeconds=5), [], id="a deadline may come"),
+        pytest.param(lambda spec: spec.update(tolerations=[{"operator": "Exists"}]), [], id="a toleration may come"),
+        pytest.param(lambda spec: spec["containers"][0].update(env=[{"name": "A"}]), [UPDATABLE], id="not variables"),
+        pytest.param(lambda spec: spec.update(nodeName="n2"), [UPDATABLE], id="not the node"),
+        pytest.param(lambda spec: spec["containers"].append(dict(INIT)),
+                     ["spec.containers: Forbidden: pod updates may not add or remove containers"],
+                     id="not the number of containers"),
+        pytest.param(lambda spec: spec["containers"][0].update(image=""), ["spec.containers[0].image: Required value"],
+                     id="not to nothing"),
+    ],
+)  # fmt: skip
+def test_changed_pods(change, expected):
+    found = changed_pod(change)
+    assert len(found) == len(expected)
+    assert all(text in line for text, line in zip(expected, found, strict=True))
+
+
+def test_the_refusal_shows_what_changed():
+    found = changed_pod(lambda spec: spec.update(hostname="other"))
+    assert '\n+ "hostname": "other",\n' in found[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "expected"),
+    [
+        pytest.param(
+            {"activeDeadlineSeconds": 5},
+            {"activeDeadlineSeconds": 6},
+            "less than or equal to previous value",
+            id="a deadline only gets shorter",
+        ),
+        pytest.param(
+            {"activeDeadlineSeconds": 5},
+            {"activeDeadlineSeconds": None},
+            "must not update from a positive",
+            id="a deadline stays",
+        ),
+        pytest.param(
+            {"tolerations": [{"operator": "Exists"}]},
+            {"tolerations": []},
+            "existing toleration can not be modified except its tolerationSeconds",
+            id="a toleration stays",
+        ),
+    ],
+)
+def test_pods_changed_back(before, change, expected):
+    assert any(expected in line for line in changed_pod(lambda spec: spec.update(change), before))
+
+
+WORKLOAD = {
+    "selector": {"matchLabels": {"app": "web"}},
+    "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod_spec()},
+}
+PERCENT = (
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "
+    "validation is '[0-9]+%')"
+)
+ROLLING = "spec.strategy.rollingUpdate"
+MISMATCH = "`selector` does not match template `labels`"
+
+
+def template(**changes):
+    spec = copy.deepcopy(WORKLOAD["template"])
+    spec["spec"] |= changes.pop("spec", {})
+    return {"template": {**spec, **changes}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({"replicas": -1}, "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+                     id="replicas"),
+        pytest.param({"minReadySeconds": -1}, "spec.minReadySeconds: Invalid value: -1", id="min ready"),
+        pytest.param({"revisionHistoryLimit": -2}, "spec.revisionHistoryLimit: Invalid value: -2", id="history"),
+        pytest.param({"progressDeadlineSeconds": 10, "minReadySeconds": 10},
+                     "spec.progressDeadlineSeconds: Invalid value: 10: must be greater than minReadySeconds",
+                     id="the deadline is later than ready"),
+        pytest.param({"selector": {}}, "spec.selector: Invalid value: {}: empty selector is invalid for deployment",
+                     id="an empty selector"),
+        pytest.param({"selector": {"matchLabels": {"app": "other"}}},
+                     f'spec.template.metadata.labels: Invalid value: {{"app":"web"}}: {MISMATCH}',
+                     id="the selector selects the template"),
+        pytest.param({"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}},
+                     f"{ROLLING}.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0", id="no room"),
+        pytest.param({"strategy": {"rollingUpdate": {"maxSurge": "0%", "maxUnavailable": "0%"}}},
+                     f'{ROLLING}.maxUnavailable: Invalid value: "0%": may not be 0 when `maxSurge` is 0',
+                     id="no room in percent"),
+        pytest.param({"strategy": {"rollingUpdate": {"maxSurge": "10"}}},
+                     f'{ROLLING}.maxSurge: Invalid value: "10": {PERCENT}', id="a percent sign"),
+        pytest.param({"strategy": {"rollingUpdate": {"maxUnavailable": "101%"}}},
+                     f'{ROLLING}.maxUnavailable: Invalid value: "101%": must not be greater than 100%', id="all"),
+        pytest.param({"strategy": {"rollingUpdate": {"maxSurge": -1}}},
+                     f"{ROLLING}.maxSurge: Invalid value: -1: must be greater than or equal to 0", id="surge"),
+        pytest.param({"strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}},
+                     f"{ROLLING}: Forbidden: may not be specified when strategy `type` is 'Recreate'", id="recreate"),
+        pytest.param({"strategy": {"type": "Canary"}},
+                     'spec.strategy: Unsupported value: {"Type":"Canary","RollingUpdate":null}: supported values: '
+                     '"Recreate", "RollingUpdate"', id="strategies are known"),
+        pytest.param(template(spec={"restartPolicy": "Never"}),
+                     'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"',
+                     id="pods restart"),
+        pytest.param(template(spec={"activeDeadlineSeconds": 5}),
+                     "spec.template.spec.activeDeadlineSeconds: Forbidden", id="pods have no deadline"),
+        pytest.param(template(spec={"containers": []}), "spec.template.spec.containers: Required value",
+                     id="the template is checked"),
+        pytest.param(template(metadata={"labels": {"app": "web", "bad key!": "x"}}),
+                     'spec.template.labels: Invalid value: "bad key!": name part must consist', id="labels"),
+    ],
+)  # fmt: skip
+def test_deployments(change, expected):
+    found = refused(DEPLOYMENT, {**WORKLOAD, **change})
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in (DEPLOYMENT, REPLICA_SET)])
+def test_an_empty_workload_lacks_three_things(kind):
+    assert refused(kind, {}) == [
+        "spec.selector: Required value",
+        f"spec.template.metadata.labels: Invalid value: null: {MISMATCH}",
+        "spec.template.spec.containers: Required value",
+    ]
+
+
+def test_a_bad_operator_is_two_causes_and_ends_the_search():
+    wish = {"key": "app", "operator": "Bad", "values": ["x"]}
+    assert refused(DEPLOYMENT, {**WORKLOAD, "selector": {"matchExpressions": [wish]}}) == [
+        'spec.selector.matchExpressions[0].operator: Invalid value: "Bad": not a valid selector operator',
+        'spec.selector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Bad","values":["x"]}]}: '
+        "invalid label selector",
+    ]
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in (DEPLOYMENT, REPLICA_SET)])
+def test_selectors_never_change(kind):
+    old, new = made(kind, WORKLOAD), made(kind, {**WORKLOAD, "selector": {"matchLabels": {"app": "x"}}})
+    assert [str(error) for error in validate_update(kind, new, old)] == [
+        f'spec.template.metadata.labels: Invalid value: {{"app":"web"}}: {MISMATCH}',
+        'spec.selector: Invalid value: {"matchLabels":{"app":"x"}}: field is immutable',
+    ]
+
+
+def test_a_scaled_deployment_is_valid():
+    old, new = made(DEPLOYMENT, WORKLOAD), made(DEPLOYMENT, {**WORKLOAD, "replicas": 3})
+    assert validate_update(DEPLOYMENT, new, old) == []
+
+
+TARGET = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({"maxReplicas": 0, "minReplicas": None}, "spec.maxReplicas: Invalid value: 0", id="at least one"),
+        pytest.param({"minReplicas": 0}, "must be greater than or equal to 1", id="not down to zero"),
+        pytest.param({"minReplicas": 5}, "must be greater than or equal to `minReplicas`", id="bounds in order"),
+        pytest.param({"scaleTargetRef": {"kind": "D"}}, "spec.scaleTargetRef.name: Required value", id="a target"),
+        pytest.param({"metrics": [{"type": "Resource"}]}, "must populate the given metric source", id="a metric"),
+        pytest.param({"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {
+            "type": "Utilization", "averageUtilization": 0}}}]},
+            "spec.metrics[0].resource.target.averageUtilization: Invalid value: 0", id="a positive aim"),
+        pytest.param({"behavior": {"scaleDown": {"stabilizationWindowSeconds": 3601}}},
+                     "must be less than or equal to 3600", id="at most an hour"),
+    ],
+)  # fmt: skip
+def test_autoscalers(change, expected):
+    assert refused(HORIZONTAL_POD_AUTOSCALER, TARGET) == []
+    assert any(expected in line for line in refused(HORIZONTAL_POD_AUTOSCALER, {**TARGET, **change}))
+
+
+def test_a_budget_has_one_bound():
+    assert refused(POD_DISRUPTION_BUDGET, {"minAvailable": 1, "maxUnavailable": 1}) == [
+        'spec: Invalid value: {"MinAvailable":1,"Selector":null,"MaxUnavailable":1,"UnhealthyPodEvictionPolicy":null}: '
+        "minAvailable and maxUnavailable cannot be both set"
+    ]
