@@ -5,12 +5,13 @@ import os
 import signal
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from tests.node.conftest import eventually, python_image
 
 from drumroll.node.processes import LoopbackRuntime
 from drumroll.node.runtime import ContainerSpec, Mount, SandboxSpec
+from tests.node.conftest import eventually, python_image
 
 pytestmark = pytest.mark.asyncio
 SLEEPER = "import signal, sys, time\nprint('up', flush=True)\nwhile True: time.sleep(60)\n"
@@ -92,7 +93,7 @@ async def test_another_runtime_object_finds_everything_again(loopback, home, loo
 async def test_a_killed_shim_takes_its_program_with_it(loopback, home):
     sandbox = await loopback.create_sandbox(sandbox_spec(home))
     state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
-    shim = int(open(f"/proc/{state.pid}/stat").read().rsplit(")", 1)[1].split()[1])
+    shim = int(Path(f"/proc/{state.pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
     os.kill(shim, signal.SIGKILL)
     ended = await asyncio.wait_for(loopback.wait_container(state.container_id), 10)
     assert ended.exit_code == 137

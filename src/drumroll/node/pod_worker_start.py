@@ -108,11 +108,11 @@ class Starter:
         attempt = self.state.next_attempt(name)
         spec = self._spec(container, image, sandbox, invocation, attempt)
         last = self.state.latest(name)
+        run = await self.context.runtime.start_container(sandbox, spec)
         if last is not None and last.finished_at is not None:
             entry = self.state.back_offs.get(name)
             self.state.back_offs[name] = advance(entry, last.finished_at, self.context.now())
         self.event("Normal", "Created", "Container created", name)
-        run = await self.context.runtime.start_container(sandbox, spec)
         self.event("Normal", "Started", "Container started", name)
         log.info("container_started pod=%s container=%s attempt=%d pid=%s", self.state.uid, name, attempt, run.pid)
         self.state.waiting.pop(name, None)
