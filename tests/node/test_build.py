@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from drumroll.node.build import BuildResult, build_image
+from drumroll.node.containers_check import check
 from drumroll.node.dockerfile import BuildError, expand, parse_dockerfile
 from drumroll.node.images import ImageStore
 from drumroll.node.runtime import RootImage
@@ -247,3 +248,42 @@ def test_variables_are_replaced_as_in_docker(text, value):
 def test_a_continued_instruction_keeps_its_first_line_number():
     first, second = parse_dockerfile("FROM host\n\nRUN a && \\\n\n  # why\n  b\n", "Dockerfile")
     assert (first.line, second.line, second.value) == (1, 3, "a &&   b")
+
+
+@pytest.fixture
+def root_shop(shop):
+    if refusal := check():
+        pytest.skip(f"no container isolation: {refusal}")
+    return shop
+
+
+@pytest.mark.container
+def test_run_changes_the_image_and_leaves_the_machine_alone(root_shop):
+    root_shop.write("make.sh", "set -e; echo made-$VERSION > /srv/made; rm /app/old; id -u; echo x > /root/secret\n")
+    root_shop.write("old")
+    said = []
+    root_shop.write(
+        "Dockerfile",
+        "FROM host\nENV VERSION=7\nCOPY old make.sh /app/\n"
+        "RUN echo from the step && \\\n  sh /app/make.sh\nCOPY old /late\n",
+    )
+    build_image(root_shop.store, root_shop.context, ["app:1"], say=said.append)
+    assert "    from the step" in said
+    layers = root_shop.image().layers
+    assert len(layers) == 3
+    assert (layers[1] / "srv/made").read_text() == "made-7\n"
+    made = {str(path.relative_to(layers[1])) for path in layers[1].rglob("*")}
+    assert made == {"srv", "srv/made", "app", "app/old"}  # app/old is the white-out
+    assert not Path("/srv/made").exists()
+    again = build_image(root_shop.store, root_shop.context, ["app:1"])
+    assert again.cached
+
+
+@pytest.mark.container
+def test_a_failing_run_names_its_line_and_exit_code(root_shop):
+    with pytest.raises(BuildError, match=r"Dockerfile:2: RUN exit 3: it ended with exit code 3"):
+        root_shop.build("FROM host\nRUN exit 3\n")
+    with pytest.raises(BuildError, match=r"Dockerfile:2: RUN .*no such file or directory"):
+        root_shop.build('FROM host\nRUN ["/no/such"]\n')
+    assert list(root_shop.store.list()) == []
+    assert list((root_shop.store.folder / "scratch").iterdir()) == []

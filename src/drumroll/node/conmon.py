@@ -104,7 +104,8 @@ class OciRuntime:
                 )
             while theirs:
                 os.close(theirs.pop())
-            os.write(start_writer, b"\0")
+            with contextlib.suppress(BrokenPipeError):  # conmon has given up already: its log says why
+                os.write(start_writer, b"\0")
             answer = await asyncio.wait_for(_read_line(sync_reader), _CREATE_TIMEOUT)
             await process.wait()
         except TimeoutError:
@@ -124,7 +125,8 @@ class OciRuntime:
             with contextlib.suppress(ContainerError):
                 await self.run("delete", "--force", container_id)
         (self.exits / container_id).unlink(missing_ok=True)
-        shutil.rmtree(self.sockets / container_id, ignore_errors=True)
+        for socket in self.sockets.glob(f"{container_id[:60]}*"):  # conmon shortens long names
+            socket.unlink(missing_ok=True)
 
     async def run(self, *arguments: str) -> None:
         """Run one command of the OCI runtime. Raises ContainerError with its message."""

@@ -80,7 +80,7 @@ class ContainerRuntime:
         await asyncio.gather(*(self._remove(bundle) for bundle in files.bundles()))
         await self._network.detach(uid)
         cgroups.remove(self._cgroup(uid))
-        await asyncio.to_thread(shutil.rmtree, files.folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, files.pod_folder, ignore_errors=True)
 
     async def list_sandboxes(self) -> list[Sandbox]:
         """See Runtime. A sandbox whose namespace a reboot took gets a new one, and with it perhaps a new address."""
@@ -272,7 +272,7 @@ class ContainerRuntime:
         return Bundle(folder) if folder is not None else None
 
     def _cgroup(self, uid: str) -> str:
-        return f"/drumroll/{self._network.name}/{uid}"
+        return f"/{self._network.name}/{uid}"
 
     def _watch_exits(self) -> None:
         if self._watch is None or not self._watch.is_open:

@@ -79,7 +79,7 @@ def _run_probe(runtime: str) -> str | None:
             root=folders.root,
             process=ProcessConfig(argv=("/bin/true",), env={}, working_dir="/"),
             hostname="probe",
-            cgroup=f"/drumroll/{name}",
+            cgroup=f"/{name}",
             resources=cgroups.limits(0.1, 0.5, 64 << 20),
             show_cgroup=cgroups.is_unified(),
         )
@@ -96,6 +96,6 @@ def _run_probe(runtime: str) -> str | None:
         return f"{error}."
     finally:
         rootfs.unmount_root(folders)
-        cgroups.remove(f"/drumroll/{name}")
+        cgroups.remove(f"/{name}")
         shutil.rmtree(folder, ignore_errors=True)
     return None if done.returncode == 0 else f"{runtime_message(done.stderr)}."

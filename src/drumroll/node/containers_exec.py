@@ -11,14 +11,15 @@ from drumroll.node.conmon import OciRuntime, runtime_message
 from drumroll.node.runtime import ContainerError, ExecResult
 
 OUTPUT_LIMIT = 10 * 1024  # bytes, as the kubelet keeps
-_DRAIN_SECONDS = 0.1  # a command's children may hold its output open after it has ended
+_DRAIN_SECONDS = 0.1
 
 
 async def run_inside(oci: OciRuntime, container_id: str, argv: tuple[str, ...], timeout: float) -> ExecResult:
     """Run `argv` in the container's namespaces with its program's environment and identity.
 
     Raises TimeoutError after `timeout` seconds, when the command and its process group have been killed, and
-    ContainerError when it could not be started.
+    ContainerError when it could not be started. Children that keep the output open keep it running, as with
+    containerd.
     """
     with tempfile.TemporaryDirectory(prefix="exec-", dir=oci.run_folder) as folder:
         files = Path(folder)

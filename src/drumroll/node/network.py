@@ -18,6 +18,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from drumroll.node import cgroups
 from drumroll.node import network_namespace as namespaces
 from drumroll.node.network_namespace import enter
 from drumroll.node.network_outside import Uplink
@@ -137,6 +138,7 @@ class PodNetwork:
             )
         for path in (*NAMESPACES.glob(f"{self.name}-*"), self.namespace, self._host_namespace):
             namespaces.delete(path)
+        cgroups.remove(f"/{self.name}")  # the parent of all pods' groups; they are gone by now
         for file in ("addresses.json", "addresses.lock"):
             (self._run_folder / file).unlink(missing_ok=True)
 

@@ -91,6 +91,18 @@ def unmount_root(folders: RootFolders) -> None:
         unmount(point)
 
 
+def is_overlay(folders: RootFolders) -> bool:
+    """Whether `mount_root` could mount an overlay: then `folders.upper` holds what the container changed."""
+    return (folders.work / "work").exists()
+
+
+def forget_deleted(upper: Path) -> None:
+    """Take the white-outs of the machine's secrets out of a writable layer again."""
+    for name in _DELETED:
+        if _is_whiteout(upper / name):
+            (upper / name).unlink()
+
+
 def _mount_overlay(lower: Sequence[Path], folders: RootFolders) -> None:
     places = f"upperdir={folders.upper},workdir={folders.work}"
     mount("overlay", folders.root, "overlay", 0, f"lowerdir={_joined(lower)},{places}")
