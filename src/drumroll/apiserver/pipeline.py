@@ -78,8 +78,11 @@ def ready_to_update(stages: Stages, target: Target, new: Obj, old: Obj) -> None:
     kind = target.kind
     started = perf_counter_ns()
     set_defaults(kind, new)
+    asked = (new.get("spec") or {}).get("finalizers")
     prepare = prepare_status if target.subresource == "status" else prepare_update
     prepare(kind, new, old)
+    if target.subresource == "finalize":  # the one way to take a namespace's finalizers away
+        new["spec"] = {**new["spec"], "finalizers": asked or []}
     started = stages.add("defaults", started)
     errors = validate_update(kind, new, old) if target.subresource != "status" else []
     stages.add("validate", started)
