@@ -1,9 +1,9 @@
 """Deployments, ReplicaSets and pods on the real API server."""
 
 import pytest
+
 from drumroll.objects.kinds import DEPLOYMENT, POD, REPLICA_SET
 from drumroll.objects.meta import annotations_of
-
 from tests.controllers.simulation import deployment, new_image, simulate
 
 pytestmark = pytest.mark.asyncio
