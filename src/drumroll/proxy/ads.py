@@ -104,7 +104,7 @@ class AdsServer:
         await server.start()
         log.info("ads_serving socket=%s", socket)
         try:
-            await server.wait_for_termination()
+            await asyncio.Event().wait()  # server.wait_for_termination, cancelled, leaves streams open for ever
         finally:
             await server.stop(0)
 

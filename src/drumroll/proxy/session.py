@@ -31,6 +31,7 @@ class Push:
 class _Held:
     versions: dict[str, str] = field(default_factory=dict)
     subscribed: set[str] = field(default_factory=set)
+    is_asked_for: bool = False  # before, we do not know what Envoy holds
     refused: dict[str, str] = field(default_factory=dict)
     single: set[str] = field(default_factory=set)  # to be sent alone, to learn which one of a batch is bad
 
@@ -54,6 +55,7 @@ class Session:
         held = self._held.get(type_url)
         if held is None:
             return
+        held.is_asked_for = True
         held.versions.update(initial or {})
         held.subscribed.update(initial or {})
         for name in names:
@@ -115,12 +117,16 @@ class Session:
         if self._flight is not None:
             return None
         for type_url in PUSH_ORDER:
+            if not self._held[type_url].is_asked_for:
+                continue
             changed = self._changed(type_url, desired.get(type_url, {}))
             if changed:
                 return self._send(type_url, changed)
             missing = self._missing(type_url, desired.get(type_url, {}))
             if missing:
                 return self._send(type_url, {}, missing)
+        if not self._held[LISTENER].is_asked_for:
+            return None
         for type_url in (LISTENER, CLUSTER):
             wanted = desired.get(type_url, {})
             removed = tuple(sorted(name for name in self._held[type_url].versions if name not in wanted))
