@@ -70,6 +70,7 @@ def run_here(home: Home, settings: Settings, announce: Callable[[dict[str, str]]
     from drumroll.assembly.control_plane import configure_logging, run_control_plane
 
     configure_logging(log)
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # we fork only to exec; its handlers would slow every one
     sys.setswitchinterval(0.0005)  # the store's writer thread gets its turn beside a busy loop (docs/performance.md)
     try:
         uvloop.run(run_control_plane(home, settings, lambda facts: announce(dataclasses.asdict(facts))))

@@ -82,6 +82,11 @@ class Home:
         """Logs of our own processes and Envoy's."""
         return self.folder / "logs"
 
+    @property
+    def last_logs(self) -> Path:
+        """The logs of the demo before this one, kept because its cluster is gone."""
+        return self.folder / "last-logs"
+
     def create(self) -> None:
         """Make the folders, private to the user. Raises Refusal when that cannot be."""
         folders = (self.folder, self.run, self.parts, self.pki, self.store.parent, self.images, self.pods)

@@ -73,11 +73,11 @@ class Http1Connection(asyncio.Protocol):
         assert self._response is not None
         answer = answer_of(self._response.status_code, self._response.headers, self._body)
         self._response, self._body = None, b""
+        waiter, self._waiter = self._waiter, None  # before closing: TLS reports the other side's end from within close
         if self.usable and self._state.our_state is h11.DONE and self._state.their_state is h11.DONE:
             self._state.start_next_cycle()
         else:
             self.close()
-        waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(answer)
 

@@ -120,10 +120,13 @@ class OciRuntime:
         await self.run("start", container_id)
 
     async def delete(self, container_id: str) -> None:
-        """Kill what still runs in it and forget the container. Unknown ones are fine."""
+        """Kill what still runs in it and let the OCI runtime forget it. Unknown ones are fine."""
         if (self.state / container_id).exists():
             with contextlib.suppress(ContainerError):
                 await self.run("delete", "--force", container_id)
+
+    def forget(self, container_id: str) -> None:
+        """Delete what conmon left of the container."""
         (self.exits / container_id).unlink(missing_ok=True)
         for socket in self.sockets.glob(f"{container_id[:60]}*"):  # conmon shortens long names
             socket.unlink(missing_ok=True)
