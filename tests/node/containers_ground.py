@@ -96,6 +96,7 @@ async def container_ground(home: Path) -> AsyncIterator[Ground]:
     finally:
         for folder in list(ground.pods.iterdir()):
             await ground.runtime.remove_sandbox(folder.name)
+        ground.runtime.close()
         network.remove()
         left = traces(ground)
         subprocess.run(["rm", "-rf", "--one-file-system", str(run)], check=False)

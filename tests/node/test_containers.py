@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -367,3 +368,16 @@ async def test_a_sandbox_that_a_reboot_took_gets_a_namespace_again(ground):
     (found,) = await ground.runtime.list_sandboxes()
     assert (found.uid, found.network_namespace.exists()) == (sandbox.uid, True)
     await ended(ground, await ground.start(found, "/bin/true"))
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_and_may_be_repeated(ground):
+    sandbox = await ground.sandbox()
+    spec = ground.spec("/bin/sh", "-c", "sleep 0.2; echo ran")
+    for delay in (0.005, 0.02, 0.04):
+        starting = asyncio.create_task(ground.runtime.start_container(sandbox, spec))
+        await asyncio.sleep(delay)
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+    assert (await ended(ground, await ground.runtime.start_container(sandbox, spec))).exit_code == 0
+    assert log_of(spec)[-1] == "stdout F ran"

@@ -42,6 +42,7 @@ log = logging.getLogger("drumroll.node")
 _LOST_EXIT_CODE = 137
 _RECHECK_SECONDS = 10.0  # for exits that conmon could not announce because it was killed itself
 _KILL_SECONDS = 10.0
+_COLLECT_SECONDS = 5.0  # between a program's end and conmon's note of its exit code: milliseconds
 
 
 class ContainerRuntime:
@@ -108,12 +109,16 @@ class ContainerRuntime:
             return self._state(bundle, facts)
         if bundle.folder.exists():
             await self._remove(bundle)  # half made
+        making = asyncio.create_task(self._create(sandbox, spec, bundle))
         try:
-            facts = await self._create(sandbox, spec, bundle)
+            facts = await asyncio.shield(making)
             await self._oci.start(bundle.container_id)
-        except BaseException:
+        except BaseException as error:
+            await asyncio.wait([making])  # conmon must not finish it behind our back
             with contextlib.suppress(OSError):
                 await asyncio.shield(self._remove(bundle))
+            if isinstance(error, OSError):
+                raise ContainerError("CreateContainerError", f"failed to create container: {error}") from error
             raise
         return ContainerState(
             container_id=bundle.container_id,
@@ -175,6 +180,12 @@ class ContainerRuntime:
             raise ContainerError("ExecError", f"container {container_id[:12]} is not running")
         return await run_inside(self._oci, container_id, argv, timeout)
 
+    def close(self) -> None:
+        """Stop watching for exits; containers run on."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
     async def _create(self, sandbox: Sandbox, spec: ContainerSpec, bundle: Bundle) -> RunFacts:
         cgroup = f"{self._cgroup(sandbox.uid)}/{bundle.container_id}"
         try:
@@ -230,6 +241,9 @@ class ContainerRuntime:
                 async with asyncio.timeout(_KILL_SECONDS):
                     await self.wait_container(bundle.container_id)
         await self._oci.delete(bundle.container_id)
+        if not (self._oci.exits / bundle.container_id).exists():
+            await bundle.wait_for_conmon(_COLLECT_SECONDS)  # else its note would end the next run of this id
+        self._oci.forget(bundle.container_id)
         unmount_root(bundle.root_folders)
         if facts is not None:
             cgroups.remove(facts.cgroup)
@@ -260,12 +274,11 @@ class ContainerRuntime:
 
     def _is_lost(self, bundle: Bundle, facts: RunFacts) -> bool:
         """Whether nobody is left who would write the exit code of a program that has ended."""
-        try:
-            conmon = int((bundle.folder / "conmon.pid").read_text())
-            command = Path(f"/proc/{conmon}/cmdline").read_bytes()
-        except (OSError, ValueError):
-            return _read_exit_code(self._oci.exits / bundle.container_id) is None
-        return bundle.container_id.encode() not in command and start_ticks(facts.pid) != facts.ticks
+        return (
+            not bundle.has_conmon()
+            and start_ticks(facts.pid) != facts.ticks
+            and _read_exit_code(self._oci.exits / bundle.container_id) is None
+        )
 
     def _find(self, container_id: str) -> Bundle | None:
         folder = next(self._folder.glob(f"*/sandbox/containers/{container_id}"), None)

@@ -16,8 +16,8 @@ _PROBES = Path("/run/drumroll")
 _TIMEOUT = 20.0  # seconds
 
 
-def check() -> str | None:
-    """Why container isolation cannot work here, as a sentence; None when it can.
+def check(folder: Path = _PROBES) -> str | None:
+    """Why container isolation cannot work here with pods below `folder`, as a sentence; None when it can.
 
     The first call after a boot runs a container for it (about 0.1 s), later ones remember that it worked.
     """
@@ -26,13 +26,13 @@ def check() -> str | None:
     programs = find_programs()
     if isinstance(programs, str):
         return programs
-    if _remembered() == _signature(programs):
+    if _remembered() == _signature(programs, folder):
         return None
-    refusal = network.refusal() or _refusal_of_overlay() or _refusal_of_containers()
+    refusal = network.refusal() or _refusal_of_overlay(folder) or _refusal_of_containers()
     if refusal is None:
         chosen = find_programs()
         if isinstance(chosen, Programs):
-            (_PROBES / "works").write_text(_signature(chosen))
+            (_PROBES / "works").write_text(_signature(chosen, folder))
     return refusal
 
 
@@ -43,18 +43,21 @@ def _remembered() -> str | None:
         return None
 
 
-def _signature(programs: Programs) -> str:
+def _signature(programs: Programs, folder: Path) -> str:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot} {programs.runtime} {programs.conmon}"
+    return f"{boot} {programs.runtime} {programs.conmon} {folder}"
 
 
-def _refusal_of_overlay() -> str | None:
-    try:
-        _PROBES.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="overlay-", dir=_PROBES))
-    except OSError as error:
-        return f"{_PROBES} cannot be written ({error.strerror})."
-    return rootfs.refusal(folder)
+def _refusal_of_overlay(below: Path) -> str | None:
+    for place in (_PROBES, below):
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=".overlay-", dir=place))
+        except OSError as error:
+            return f"{place} cannot be written ({error.strerror})."
+        if refusal := rootfs.refusal(folder):
+            return refusal
+    return None
 
 
 def _refusal_of_containers() -> str | None:

@@ -4,6 +4,8 @@
 <pod folder>/sandbox/containers/<id>/run.json  config.json  rootfs/  upper/  work/  pid  conmon.log  oom
 """
 
+import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -114,6 +116,21 @@ class Bundle:
         """The run's facts; None when it was never completely made."""
         found = read_json(self.folder / "run.json")
         return RunFacts(**found) if found is not None else None
+
+    def has_conmon(self) -> bool:
+        """Whether this container's conmon still runs."""
+        try:
+            pid = int((self.folder / "conmon.pid").read_text())
+            return self.container_id.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return False
+
+    async def wait_for_conmon(self, timeout: float) -> None:
+        """Return when this container's conmon has ended, at the latest after `timeout` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self.has_conmon():  # noqa: ASYNC110 - the end of a process that is not our child
+                    await asyncio.sleep(0.005)
 
 
 def container_id(uid: str, name: str, attempt: int) -> str:
