@@ -197,7 +197,7 @@ def _openapi(path: str, accept: str) -> Response:
 
     if path == "/openapi/v2":
         if "protobuf" in accept:
-            media = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+            media = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
             return Response(200, openapi.v2_protobuf(), media)
         return Response(200, openapi.v2_json(), JSON)
     if path.rstrip("/") == "/openapi/v3":
