@@ -42,7 +42,7 @@ async def main(address, name):
     await runner.setup()
     await web.TCPSite(runner, address, 8080).start()
     server = await asyncio.start_server(lambda r, w: echo(name, r, w), address, 9000)
-    print("ready", flush=True)
+    print("ready", flush=True)  # noqa: T201 - the test waits for it
     async with server:
         await server.serve_forever()
 

@@ -147,11 +147,14 @@ class Session:
         return together or ({alone[0]: changed[alone[0]]} if alone else {})
 
     def _missing(self, type_url: str, wanted: Versions) -> tuple[str, ...]:
-        """Names that Envoy asks for and that do not exist: it waits for an answer before it goes on."""
+        """Names that Envoy asks for and that do not exist: it waits for an answer before it goes on.
+
+        What it has had once is left alone: it goes with the cluster or listener that needs it.
+        """
         if type_url in _EVERYTHING:
             return ()
         held = self._held[type_url]
-        unknown = sorted(held.subscribed - wanted.keys() - {"*"})
+        unknown = sorted(held.subscribed - wanted.keys() - held.versions.keys() - {"*"})
         held.subscribed.difference_update(unknown)
         return tuple(unknown)
 
