@@ -18,11 +18,16 @@ Wait = Literal["drained", "not served", "no proxy", "budget spent", "nothing run
 
 @dataclass(frozen=True, slots=True)
 class DrainView:
-    """What the node knows of a terminating pod: `served` when an EndpointSlice holds (or held) its address."""
+    """What the node knows of a terminating pod: `served` when an EndpointSlice holds (or held) its address.
+
+    Until `patience` a Lease that ran out counts as held: after a crash, node and proxy come back side by side, and
+    the proxy may need a moment longer.
+    """
 
     served: bool
     proxy_lease: Obj | None
     running: bool
+    patience: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ def decide_drain(pod: Obj, view: DrainView, began: datetime, now: datetime) -> D
     if not view.served:
         return DrainDecision(True, "not served", until)
     expiry = lease_expiry(view.proxy_lease)
+    if expiry is not None and view.patience is not None:
+        expiry = max(expiry, view.patience)
     if expiry is None or expiry <= now:
         return DrainDecision(True, "no proxy", until)
     if now >= until:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from drumroll.client.client import Client
@@ -29,6 +29,7 @@ from drumroll.objects.network import ClusterNetwork
 log = logging.getLogger("drumroll.node")
 
 RESTART_SECONDS = 1.0
+PROXY_PATIENCE = timedelta(seconds=5)
 
 
 async def run_node(
@@ -56,6 +57,7 @@ async def run_node(
         services=Informer(client, SERVICE),
         leases=leases,
         machine=this_machine(),
+        patience=now() + PROXY_PATIENCE,
     )
     async with asyncio.TaskGroup() as group:
         await _Agent(context, group).start(server_socket)

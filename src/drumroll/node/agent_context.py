@@ -35,7 +35,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class NodeContext:
-    """`served` holds the uids of pods that an EndpointSlice names or has named."""
+    """`served` holds the uids of pods that an EndpointSlice names or has named.
+
+    Until `patience` the node believes in a proxy that was there before this process began.
+    """
 
     client: Client
     runtime: Runtime
@@ -48,6 +51,7 @@ class NodeContext:
     services: Informer
     leases: Informer
     machine: Machine
+    patience: datetime
     served: set[str] = field(default_factory=set)
 
     @property

@@ -171,7 +171,10 @@ class PodWorker:
     def _decide_drain(self, now: datetime) -> DrainDecision:
         began = self._operations.stops.began or now
         view = DrainView(
-            served=self._state.uid in self._context.served, proxy_lease=self._context.proxy_lease(), running=True
+            served=self._state.uid in self._context.served,
+            proxy_lease=self._context.proxy_lease(),
+            running=True,
+            patience=self._context.patience,
         )
         return decide_drain(self._state.pod, view, began, now)
 
