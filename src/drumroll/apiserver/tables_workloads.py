@@ -96,7 +96,7 @@ class _Progress:
 
 def _pod(pod: Obj, now: datetime) -> list[Cell]:
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
-    sidecars = {c["name"] for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"}
+    sidecars = {c.get("name") for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"}
     restarts, sidecar_restarts = _Restarts(), _Restarts()
     for container in status.get("initContainerStatuses") or ():
         restarts.add(container)
@@ -143,7 +143,7 @@ def _condition(status: Obj, name: str) -> str | None:
     return next((condition.get("status") for condition in conditions if condition.get("type") == name), None)
 
 
-def _initialization(spec: Obj, status: Obj, sidecars: set[str]) -> _Progress:
+def _initialization(spec: Obj, status: Obj, sidecars: set[str | None]) -> _Progress:
     """The first init container that is not done says where the pod stands."""
     ready = 0
     for index, container in enumerate(status.get("initContainerStatuses") or ()):
