@@ -1,6 +1,7 @@
-"""One behaviour suite for every runtime."""
+"""One behaviour suite for every runtime; then what is loopback isolation's own."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import uuid
@@ -8,13 +9,49 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from drumroll.node.containers import ContainerRuntime
 from drumroll.node.processes import LoopbackRuntime
 from drumroll.node.runtime import ContainerSpec, Mount, SandboxSpec
 from tests.node.conftest import eventually, python_image
+from tests.node.containers_ground import container_ground
 
 pytestmark = pytest.mark.asyncio
 SLEEPER = "import signal, sys, time\nprint('up', flush=True)\nwhile True: time.sleep(60)\n"
+
+
+@pytest_asyncio.fixture(params=["loopback", pytest.param("container", marks=pytest.mark.container)])
+async def grounds(request, home, loopback_network):
+    """(runtime, how to make another one as a restarted control plane would)"""
+    if request.param == "loopback":
+        found = LoopbackRuntime(home / "pods", loopback_network)
+        yield found, lambda: LoopbackRuntime(home / "pods", loopback_network)
+        for sandbox in await found.list_sandboxes():
+            await found.remove_sandbox(sandbox.uid)
+        return
+    async with container_ground(home) as ground:
+        others = []
+
+        def another():
+            others.append(ContainerRuntime(ground.pods, ground.run, ground.network))
+            return others[-1]
+
+        try:
+            yield ground.runtime, another
+        finally:
+            for other in others:
+                other.close()
+
+
+@pytest.fixture
+def runtime(grounds):
+    return grounds[0]
+
+
+@pytest.fixture
+def again(grounds):
+    return grounds[1]
 
 
 def sandbox_spec(home):
@@ -25,8 +62,14 @@ def sandbox_spec(home):
 def container(home, sandbox, program, *args, attempt=0, **changes):
     image = python_image(home, {"/app/main.py": program})
     log_path = sandbox.folder / "logs" / "web" / f"{attempt}.log"
-    spec = ContainerSpec("web", attempt, image, ("python3", "/app/main.py", *args), {}, "/app", log_path)
+    spec = ContainerSpec("web", attempt, image, ("/usr/bin/python3", "/app/main.py", *args), {}, "/app", log_path)
     return replace(spec, **changes)
+
+
+def command_lines():
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield path.read_bytes().decode(errors="replace")
 
 
 def is_alive(pid):
@@ -37,56 +80,56 @@ def is_alive(pid):
     return True
 
 
-async def test_a_program_runs_logs_and_its_exit_code_is_kept(loopback, home):
-    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+async def test_a_program_runs_logs_and_its_exit_code_is_kept(runtime, home):
+    sandbox = await runtime.create_sandbox(sandbox_spec(home))
     spec = container(home, sandbox, "import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(7)\n")
-    state = await loopback.start_container(sandbox, spec)
-    ended = await asyncio.wait_for(loopback.wait_container(state.container_id), 10)
+    state = await runtime.start_container(sandbox, spec)
+    ended = await asyncio.wait_for(runtime.wait_container(state.container_id), 10)
     assert (ended.status, ended.exit_code, ended.oom_killed) == ("exited", 7, False)
     assert ended.started_at <= ended.finished_at
     lines = sorted(line.split(" ", 1)[1] for line in spec.log_path.read_text().splitlines())
     assert lines == ["stderr F err", "stdout F out"]
 
 
-async def test_a_sandbox_keeps_its_address_and_no_two_share_one(loopback, home):
+async def test_a_sandbox_keeps_its_address_and_no_two_share_one(runtime, home):
     spec = sandbox_spec(home)
-    first, other = await loopback.create_sandbox(spec), await loopback.create_sandbox(sandbox_spec(home))
-    assert (await loopback.create_sandbox(spec)).ip == first.ip != other.ip
-    assert {s.uid for s in await loopback.list_sandboxes()} == {first.uid, other.uid}
-    await loopback.remove_sandbox(first.uid)
-    assert [s.uid for s in await loopback.list_sandboxes()] == [other.uid]
-    await loopback.remove_sandbox(first.uid)
+    first, other = await runtime.create_sandbox(spec), await runtime.create_sandbox(sandbox_spec(home))
+    assert (await runtime.create_sandbox(spec)).ip == first.ip != other.ip
+    assert {s.uid for s in await runtime.list_sandboxes()} == {first.uid, other.uid}
+    await runtime.remove_sandbox(first.uid)
+    assert [s.uid for s in await runtime.list_sandboxes()] == [other.uid]
+    await runtime.remove_sandbox(first.uid)
 
 
-async def test_a_signal_ends_the_program_with_128_plus_its_number(loopback, home):
-    sandbox = await loopback.create_sandbox(sandbox_spec(home))
-    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
+async def test_a_signal_ends_the_program_with_128_plus_its_number(runtime, home):
+    sandbox = await runtime.create_sandbox(sandbox_spec(home))
+    state = await runtime.start_container(sandbox, container(home, sandbox, SLEEPER))
     assert state.status == "running"
-    await loopback.signal_container(state.container_id, "SIGKILL")
-    ended = await asyncio.wait_for(loopback.wait_container(state.container_id), 10)
+    await runtime.signal_container(state.container_id, "SIGKILL")
+    ended = await asyncio.wait_for(runtime.wait_container(state.container_id), 10)
     assert ended.exit_code == 137
-    await loopback.signal_container(state.container_id, "SIGTERM")
+    await runtime.signal_container(state.container_id, "SIGTERM")
 
 
-async def test_sigterm_reaches_the_program(loopback, home):
+async def test_sigterm_reaches_the_program(runtime, home):
     program = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(3))\nprint('up', flush=True)\n"
-    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+    sandbox = await runtime.create_sandbox(sandbox_spec(home))
     spec = container(home, sandbox, program + "while True: time.sleep(60)\n")
-    state = await loopback.start_container(sandbox, spec)
+    state = await runtime.start_container(sandbox, spec)
     await eventually(lambda: "up" in spec.log_path.read_text())
-    await loopback.signal_container(state.container_id, "SIGTERM")
-    assert (await asyncio.wait_for(loopback.wait_container(state.container_id), 10)).exit_code == 3
+    await runtime.signal_container(state.container_id, "SIGTERM")
+    assert (await asyncio.wait_for(runtime.wait_container(state.container_id), 10)).exit_code == 3
 
 
-async def test_another_runtime_object_finds_everything_again(loopback, home, loopback_network):
-    sandbox = await loopback.create_sandbox(sandbox_spec(home))
-    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
-    again = LoopbackRuntime(home / "pods", loopback_network)
-    assert await again.list_sandboxes() == [sandbox]
-    (found,) = await again.list_containers(sandbox.uid)
+async def test_another_runtime_object_finds_everything_again(runtime, home, again):
+    sandbox = await runtime.create_sandbox(sandbox_spec(home))
+    state = await runtime.start_container(sandbox, container(home, sandbox, SLEEPER))
+    other = again()
+    assert await other.list_sandboxes() == [sandbox]
+    (found,) = await other.list_containers(sandbox.uid)
     assert found == state
-    waiting = asyncio.create_task(again.wait_container(found.container_id))
-    await again.signal_container(found.container_id, "SIGKILL")
+    waiting = asyncio.create_task(other.wait_container(found.container_id))
+    await other.signal_container(found.container_id, "SIGKILL")
     assert (await asyncio.wait_for(waiting, 10)).exit_code == 137
 
 
@@ -100,10 +143,10 @@ async def test_a_killed_shim_takes_its_program_with_it(loopback, home):
     await eventually(lambda: not is_alive(state.pid))
 
 
-async def test_removing_a_sandbox_ends_its_programs(loopback, home):
-    sandbox = await loopback.create_sandbox(sandbox_spec(home))
-    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
-    await loopback.remove_sandbox(sandbox.uid)
+async def test_removing_a_sandbox_ends_its_programs(runtime, home):
+    sandbox = await runtime.create_sandbox(sandbox_spec(home))
+    state = await runtime.start_container(sandbox, container(home, sandbox, SLEEPER))
+    await runtime.remove_sandbox(sandbox.uid)
     await eventually(lambda: not is_alive(state.pid))
     assert not sandbox.folder.exists()
 
@@ -120,23 +163,23 @@ async def test_mounts_appear_below_the_root_and_paths_are_translated(loopback, h
     assert "stdout F My Shop True /" in spec.log_path.read_text()
 
 
-async def test_exec_runs_with_the_pods_environment(loopback, home):
-    sandbox = await loopback.create_sandbox(sandbox_spec(home))
-    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER, env={"COLOUR": "red"}))
-    result = await loopback.exec(state.container_id, ("sh", "-c", "echo $COLOUR; echo oops >&2; exit 4"), 5)
-    assert (result.exit_code, result.output) == (4, "red\noops\n")
-    assert (await loopback.exec(state.container_id, ("no-such-command",), 5)).exit_code != 0
-    many = await loopback.exec(state.container_id, ("sh", "-c", "yes | head -c 100000"), 5)
+async def test_exec_runs_with_the_pods_environment(runtime, home):
+    sandbox = await runtime.create_sandbox(sandbox_spec(home))
+    state = await runtime.start_container(sandbox, container(home, sandbox, SLEEPER, env={"COLOUR": "red"}))
+    result = await runtime.exec(state.container_id, ("sh", "-c", "echo $COLOUR; echo oops >&2; exit 4"), 5)
+    assert (result.exit_code, sorted(result.output.split())) == (4, ["oops", "red"])
+    assert (await runtime.exec(state.container_id, ("no-such-command",), 5)).exit_code != 0
+    many = await runtime.exec(state.container_id, ("sh", "-c", "yes | head -c 100000"), 5)
     assert len(many.output) == 10240
 
 
-async def test_exec_past_its_time_is_killed(loopback, home):
-    sandbox = await loopback.create_sandbox(sandbox_spec(home))
-    state = await loopback.start_container(sandbox, container(home, sandbox, SLEEPER))
-    mark = home / "pid"
+async def test_exec_past_its_time_is_killed(runtime, home):
+    sandbox = await runtime.create_sandbox(sandbox_spec(home))
+    state = await runtime.start_container(sandbox, container(home, sandbox, SLEEPER))
+    nap = f"{60 + uuid.uuid4().int % 10**9 / 10**9:.9f}"
     with pytest.raises(TimeoutError):
-        await loopback.exec(state.container_id, ("sh", "-c", f"echo $$ > {mark}; sleep 60"), 0.5)
-    await eventually(lambda: not is_alive(int(mark.read_text())))
+        await runtime.exec(state.container_id, ("sh", "-c", f"sleep {nap}; true"), 0.5)
+    await eventually(lambda: not any(nap in command for command in command_lines()))
 
 
 async def test_localhost_in_a_command_means_the_pod(loopback, home):
@@ -154,12 +197,12 @@ async def test_a_program_that_does_not_exist_says_so_in_its_log(loopback, home):
     assert "cannot run /no/such/program" in spec.log_path.read_text()
 
 
-async def test_attempts_are_listed_oldest_first_and_a_removed_one_is_gone(loopback, home):
-    sandbox = await loopback.create_sandbox(sandbox_spec(home))
+async def test_attempts_are_listed_oldest_first_and_a_removed_one_is_gone(runtime, home):
+    sandbox = await runtime.create_sandbox(sandbox_spec(home))
     for attempt in (0, 1):
-        state = await loopback.start_container(sandbox, container(home, sandbox, "", attempt=attempt))
-        await asyncio.wait_for(loopback.wait_container(state.container_id), 10)
-    runs = await loopback.list_containers(sandbox.uid)
+        state = await runtime.start_container(sandbox, container(home, sandbox, "", attempt=attempt))
+        await asyncio.wait_for(runtime.wait_container(state.container_id), 10)
+    runs = await runtime.list_containers(sandbox.uid)
     assert [run.attempt for run in runs] == [0, 1]
-    await loopback.remove_container(runs[0].container_id)
-    assert [run.attempt for run in await loopback.list_containers(sandbox.uid)] == [1]
+    await runtime.remove_container(runs[0].container_id)
+    assert [run.attempt for run in await runtime.list_containers(sandbox.uid)] == [1]
