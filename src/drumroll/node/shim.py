@@ -20,7 +20,7 @@ CHUNK = 16384
 
 def main(folder: str) -> None:
     """Detach, run the program, keep its output, note its end."""
-    os.closerange(3, 1024)  # uvloop leaves the ends of its socket pairs open: our starter would never see our output end
+    os.closerange(3, 1024)  # uvloop leaves its socket pairs' ends open: our starter would never see our output end
     os.chdir(folder)
     alive = os.open("alive", os.O_RDWR)
     if os.fork():
