@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from drumroll.node.containers import ContainerRuntime
 from drumroll.node.processes import LoopbackRuntime
-from drumroll.node.runtime import ContainerSpec, Mount, SandboxSpec
+from drumroll.node.runtime import ContainerError, ContainerSpec, Mount, SandboxSpec
 from tests.node.conftest import eventually, python_image
 from tests.node.containers_ground import container_ground
 
@@ -168,7 +168,8 @@ async def test_exec_runs_with_the_pods_environment(runtime, home):
     state = await runtime.start_container(sandbox, container(home, sandbox, SLEEPER, env={"COLOUR": "red"}))
     result = await runtime.exec(state.container_id, ("sh", "-c", "echo $COLOUR; echo oops >&2; exit 4"), 5)
     assert (result.exit_code, sorted(result.output.split())) == (4, ["oops", "red"])
-    assert (await runtime.exec(state.container_id, ("no-such-command",), 5)).exit_code != 0
+    with pytest.raises(ContainerError):
+        await runtime.exec(state.container_id, ("no-such-command",), 5)
     many = await runtime.exec(state.container_id, ("sh", "-c", "yes | head -c 100000"), 5)
     assert len(many.output) == 10240
 

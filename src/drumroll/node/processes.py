@@ -173,7 +173,7 @@ class LoopbackRuntime:
                 start_new_session=True,
             )
         except OSError as error:
-            return ExecResult(127, f"cannot run {command[0]}: {error.strerror}")
+            raise ContainerError("ExecError", f"cannot run {command[0]}: {error.strerror}") from error
         return await _finish(process, timeout)
 
     def _place(self, container_id: str) -> _Place:
