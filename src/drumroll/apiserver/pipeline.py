@@ -76,6 +76,9 @@ def ready_to_create(stages: Stages, kind: Kind, obj: Obj) -> None:
 def ready_to_update(stages: Stages, target: Target, new: Obj, old: Obj) -> None:
     """Default `new`, keep what this endpoint may not change, and check the rest. Raises Invalid."""
     kind = target.kind
+    if target.subresource == "finalize":
+        _keep_all_but_finalizers(new, old)
+        return
     started = perf_counter_ns()
     set_defaults(kind, new)
     asked = (new.get("spec") or {}).get("finalizers")
@@ -88,3 +91,12 @@ def ready_to_update(stages: Stages, target: Target, new: Obj, old: Obj) -> None:
     stages.add("validate", started)
     if errors:
         raise refused(kind, target.name, errors)
+
+
+def _keep_all_but_finalizers(new: Obj, old: Obj) -> None:
+    finalizers = (new.get("spec") or {}).get("finalizers") or []
+    new.clear()
+    new.update(old)
+    new["spec"] = {name: value for name, value in (old.get("spec") or {}).items() if name != "finalizers"}
+    if finalizers:
+        new["spec"]["finalizers"] = finalizers
