@@ -58,8 +58,8 @@ async def _run(home: Home, settings: Settings, announce: Callable[[Announcement]
 
     settings = _with_free_web_ports(home, settings)
     ground = choose_ground(home, settings)
-    async with _api(home, settings, ground.network.isolation) as access:
-        settings = replace(settings, api_port=access.port, isolation=ground.network.isolation)
+    async with _api(home, ground) as access:
+        settings = replace(ground.settings, api_port=access.port)
         save_settings(home, settings)
         _describe_parts(home, settings, ground)
         announce(_announcement(settings, ground))
@@ -77,14 +77,15 @@ class ApiAccess:
 
 
 @contextlib.asynccontextmanager
-async def _api(home: Home, settings: Settings, isolation: str) -> AsyncIterator[ApiAccess]:
+async def _api(home: Home, ground: "Ground") -> AsyncIterator[ApiAccess]:
     """The API server in this process, or the one that another process of this home runs."""
+    settings = ground.settings
     if "apiserver" in settings.parts:
         from drumroll.assembly.local_api import serve_api
 
         # opened here, in the host's network namespace, before anything enters the cluster's own
         with open_listener(settings.api_listen, settings.api_port, "--api-port") as listener:
-            async with serve_api(home, settings, isolation, listener) as access:
+            async with serve_api(home, settings, ground.network.service_cidr, listener) as access:
                 yield access
         return
     from drumroll.assembly.local_api import connect_api

@@ -1,11 +1,12 @@
 """Chooses how pods run on this machine, and builds what that choice needs: network, runtime, node, proxy."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drumroll.assembly.home import Home, Refusal
+from drumroll.assembly.loopback_range import choose_range, part_of
 from drumroll.assembly.settings import Settings, load_settings
 from drumroll.objects.clock import now
 from drumroll.objects.network import (
@@ -32,6 +33,11 @@ def container_refusal() -> str | None:
     return check()
 
 
+def low_port_offset() -> int:
+    """What is added to Service ports below 1024 in loopback isolation: nothing for root, who may bind them."""
+    return 0 if os.geteuid() == 0 else LOW_PORT_OFFSET
+
+
 def choose_ground(home: Home, settings: Settings) -> "Ground":
     """The isolation asked for, else the best one that works. Raises Refusal when the one asked for does not."""
     stored = load_settings(home).isolation if any(home.pods.iterdir()) else None
@@ -44,23 +50,27 @@ def choose_ground(home: Home, settings: Settings) -> "Ground":
             f"the pods in {home.folder} run in {stored} isolation. Stop them with `drumroll down` before changing it."
         )
     why = refusal or ("runc under conmon works here." if isolation == "container" else "asked for.")
-    return ground_for(home, settings, isolation, why)
+    if isolation == "loopback" and settings.loopback_range is None:
+        chosen = choose_range(home.identity, LOOPBACK_SERVICES, low_port_offset())
+        settings = replace(settings, loopback_range=chosen)
+    return ground_for(home, replace(settings, isolation=isolation), isolation, why)
 
 
 def ground_for(home: Home, settings: Settings, isolation: Isolation, why: str) -> "Ground":
     """The ground of a given isolation; nothing is created yet."""
     container = isolation == "container"
+    part = settings.loopback_range or 0
     network = ClusterNetwork(
         isolation=isolation,
-        pod_cidr=CONTAINER_PODS if container else LOOPBACK_PODS,
-        service_cidr=CONTAINER_SERVICES if container else LOOPBACK_SERVICES,
+        pod_cidr=CONTAINER_PODS if container else part_of(LOOPBACK_PODS, part),
+        service_cidr=CONTAINER_SERVICES if container else part_of(LOOPBACK_SERVICES, part),
         listen=settings.listen,
         http_port=settings.http_port,
         https_port=settings.https_port,
         namespace=Path("/run/netns") / f"drumroll-{home.identity}" if container else None,
-        low_port_offset=LOW_PORT_OFFSET if not container and os.geteuid() != 0 else 0,
+        low_port_offset=0 if container else low_port_offset(),
     )
-    return Ground(home, network, why)
+    return Ground(home, settings, network, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,7 @@ class Ground:
     """What pods stand on: an isolation, its addresses, and the parts built for it."""
 
     home: Home
+    settings: Settings
     network: ClusterNetwork
     why: str
 

@@ -6,12 +6,12 @@ import logging
 import socket
 import time
 from collections.abc import AsyncIterator
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.settings import Settings
 from drumroll.objects.clock import now
-from drumroll.objects.network import CONTAINER_SERVICES, LOOPBACK_SERVICES
 from drumroll.objects.wire import User
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ADMIN = User("system:drumroll", ("system:masters",))
 
 @contextlib.asynccontextmanager
 async def serve_api(
-    home: Home, settings: Settings, isolation: str, listener: socket.socket
+    home: Home, settings: Settings, services: IPv4Network, listener: socket.socket
 ) -> AsyncIterator["ApiAccess"]:
     """Open the store and serve the API on `listener` for as long as the block runs."""
     from drumroll.apiserver.certificates import ensure_certificates
@@ -44,7 +44,6 @@ async def serve_api(
         raise Refusal(f"the store {home.store} cannot be used: {error}") from error
     try:
         certificates = ensure_certificates(home.pki, hosts=("localhost", "127.0.0.1", settings.api_listen))
-        services = CONTAINER_SERVICES if isolation == "container" else LOOPBACK_SERVICES
         port: int = listener.getsockname()[1]
         api = ApiServer(store, service_cidr=services, now=now, address=f"{settings.api_listen}:{port}")
         await api.prepare()
