@@ -4,11 +4,11 @@ from typing import ClassVar
 
 from drumroll.objects.errors import (
     AlreadyExists,
-    ApiError,
     Conflict,
     Expired,
     FieldError,
     Forbidden,
+    InternalError,
     Invalid,
     MethodNotAllowed,
     NotFound,
@@ -24,10 +24,9 @@ from drumroll.store.interface import Compacted, Unavailable
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-class Unclassified(ApiError):
+class Unclassified(InternalError):
     """An error that the original reports without a reason."""
 
-    code: ClassVar[int] = 500
     reason: ClassVar[str] = ""
 
 
