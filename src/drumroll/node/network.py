@@ -5,9 +5,11 @@ in `<run folder>/addresses.json`.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import logging
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +23,7 @@ from typing import Any
 from drumroll.node import cgroups
 from drumroll.node import network_namespace as namespaces
 from drumroll.node.network_namespace import enter
+from drumroll.node.network_netlink import Netlink, VethPair
 from drumroll.node.network_outside import Uplink
 from drumroll.objects.network import ClusterNetwork
 
@@ -92,25 +95,7 @@ class PodNetwork:
         if known is not None or namespaces.exists(path):
             await self.detach(uid)  # half made
         ip = self._take_address(uid)
-        namespaces.create(path)
-        namespaces.run_inside(path, _allow_low_ports)
-        link, mac = _link_name(uid), _mac(ip)
-        await _ip(
-            self.namespace,
-            [
-                f"link add {link} type veth peer name eth0 address {mac} netns {path}",
-                f"link set {link} master {BRIDGE} up",
-            ],
-        )
-        await _ip(
-            path,
-            [
-                "link set lo up",
-                f"address add {ip}/{self.network.pod_cidr.prefixlen} dev eth0",
-                "link set eth0 up",
-                f"route add default via {self.gateway}",
-            ],
-        )
+        await asyncio.to_thread(self._connect, path, _link_name(uid), ip)
         with self._state() as state:
             state["pods"][uid]["ready"] = True
         return Attachment(path, ip)
@@ -118,7 +103,7 @@ class PodNetwork:
     async def detach(self, uid: str) -> None:
         """Release the pod's address and delete its namespace. Unknown pods are fine."""
         if namespaces.exists(self.namespace):
-            await _ip(self.namespace, [f"link delete {_link_name(uid)}"], tolerated="Cannot find device")
+            await asyncio.to_thread(namespaces.run_inside, self.namespace, lambda: _delete_link(_link_name(uid)))
         namespaces.delete(self._pod_namespace(uid))
         with self._state() as state:
             state["pods"].pop(uid, None)
@@ -141,6 +126,27 @@ class PodNetwork:
         cgroups.remove(f"/{self.name}")  # the parent of all pods' groups; they are gone by now
         for file in ("addresses.json", "addresses.lock"):
             (self._run_folder / file).unlink(missing_ok=True)
+
+    def _connect(self, path: Path, link: str, ip: str) -> None:
+        """Make the pod's namespace and its connection to the bridge. Blocks for a few milliseconds."""
+        namespaces.create(path)
+        namespaces.run_inside(path, _allow_low_ports)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+        def connect() -> None:
+            with Netlink() as here:  # in the cluster's namespace
+                here.add_veth(VethPair(link, BRIDGE, "eth0", _mac(ip), descriptor))
+            enter(path)
+            with Netlink() as there:
+                there.set_up("lo")
+                there.add_address("eth0", ip, self.network.pod_cidr.prefixlen)
+                there.set_up("eth0")
+                there.add_default_route("eth0", self.gateway)
+
+        try:
+            namespaces.run_inside(self.namespace, connect)
+        finally:
+            os.close(descriptor)
 
     def _pod_namespace(self, uid: str) -> Path:
         return NAMESPACES / f"{self.name}-{uid}"
@@ -229,6 +235,11 @@ async def _ip(namespace: Path, commands: Sequence[str], tolerated: str = "") -> 
 
 def _nsenter(namespace: Path) -> tuple[str, ...]:
     return ("nsenter", f"--net={namespace}")
+
+
+def _delete_link(name: str) -> None:
+    with Netlink() as netlink, contextlib.suppress(OSError):  # it is gone with its pod's namespace
+        netlink.delete_link(name)
 
 
 def _forward_packets() -> None:
