@@ -20,6 +20,7 @@ from drumroll.objects.kinds import (
     SECRET,
     SERVICE,
 )
+from drumroll.objects.quantity import canonical
 
 
 def defaulted(kind, **content):
@@ -148,6 +149,28 @@ def test_containers(given, stored):
 )  # fmt: skip
 def test_volumes(given, stored):
     assert volume(**copy.deepcopy(given)) == {"name": "v", **stored}
+
+
+@pytest.mark.parametrize(
+    ("amount", "printed"),
+    [
+        pytest.param("0.1", "100m", id="thousandths"),
+        pytest.param("1000m", "1", id="no needless unit"),
+        pytest.param("1000", "1k", id="thousands"),
+        pytest.param("1500M", "1500M", id="whole numbers of the largest unit"),
+        pytest.param("1024Mi", "1Gi", id="powers of 1024"),
+        pytest.param("0.5Gi", "512Mi", id="half a power"),
+        pytest.param("0.1Gi", "107374182400m", id="nothing is lost"),
+        pytest.param("1.5Ki", "1536", id="no whole power"),
+        pytest.param("512", "512", id="plain"),
+        pytest.param("1e3", "1e3", id="exponents stay exponents"),
+        pytest.param("0.1n", "1n", id="rounded up to a billionth"),
+        pytest.param("99.245E", "99245P", id="large amounts"),
+        pytest.param("00", "0", id="zero"),
+    ],
+)
+def test_amounts_are_printed_canonically(amount, printed):
+    assert canonical(amount) == printed
 
 
 def test_a_deployment_gets_its_strategy_and_limits():

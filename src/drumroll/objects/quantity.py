@@ -1,7 +1,7 @@
 """Kubernetes quantities ("500m", "1Gi") as exact decimals. Source: apimachinery pkg/api/resource/quantity.go."""
 
 import re
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_UP, Context, Decimal
 from functools import lru_cache
 
 _SHAPE = re.compile(r"^([+-]?[0-9]+(?:\.[0-9]*)?|[+-]?\.[0-9]+)([KMGTPE]i|[numkMGTPE]?|[eE][+-]?[0-9]+)$")
@@ -21,6 +21,8 @@ def parse_quantity(text: str | int | float) -> Decimal:
     if suffix in _BINARY:
         return number * _BINARY[suffix]
     if suffix[:1] in ("e", "E") and len(suffix) > 1:
+        if len(suffix) > 4:  # beyond what the original can hold, and what we want to compute with
+            raise ValueError("unable to parse quantity's suffix")
         return number.scaleb(int(suffix[1:]))
     return number * _DECIMAL[suffix]
 
@@ -35,28 +37,35 @@ def whole(text: str | int | float) -> int:
     return int(parse_quantity(text).to_integral_value(ROUND_CEILING))
 
 
+_EXACT = Context(prec=100)
+_DECIMAL_UNITS = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
+
+
 @lru_cache(maxsize=4096)
 def canonical(text: str | int | float) -> str:
-    """The quantity as the original prints it: "0.1" is "100m", "1024Mi" is "1Gi", "1.5" is "1500m".
+    """The quantity as the original prints it: "0.1" is "100m", "1024Mi" is "1Gi", "0.1Gi" is "107374182400m".
 
-    Raises ValueError when the text is no quantity. Source: apimachinery pkg/api/resource/quantity.go CanonicalizeBytes.
+    What is finer than a billionth is rounded up. Raises ValueError when the text is no quantity.
+    Source: apimachinery pkg/api/resource/quantity.go CanonicalizeBytes.
     """
-    value = parse_quantity(text)
-    suffix = str(text).lstrip("+-.0123456789")
-    value = value.quantize(Decimal("1e-9"), ROUND_CEILING) if value % Decimal("1e-9") else value
+    value, suffix = parse_quantity(text), str(text).lstrip("+-.0123456789")
     if value == 0:
         return "0"
+    if abs(value.adjusted()) > 60:
+        raise ValueError("unable to parse quantity's suffix")
+    value = value.quantize(Decimal("1e-9"), ROUND_UP, _EXACT)
     if suffix in _BINARY and abs(value) >= 1024 and value == value.to_integral_value():
         number, power = int(value), 0
-        while number % 1024 == 0:
+        while number % 1024 == 0 and power < 6:
             number, power = number // 1024, power + 1
         return f"{number}{('', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei')[power]}"
-    sign, digits, exponent = value.normalize().as_tuple()
-    shift = int(exponent) // 3 * 3
+    sign, digits, exponent = value.normalize(_EXACT).as_tuple()
+    exponential = len(suffix) > 1 and suffix[0] in "eE"
+    shift = int(exponent) // 3 * 3 if exponential else min(int(exponent) // 3 * 3, 18)
     mantissa = int("".join(map(str, digits))) * 10 ** (int(exponent) - shift)
-    exponential = suffix[:1] in ("e", "E") and len(suffix) > 1
-    unit = (f"e{shift}" if shift else "") if exponential else _DECIMAL_UNITS.get(shift, f"e{shift}")
+    unit = _exponent(shift) if exponential else _DECIMAL_UNITS[shift]
     return f"{'-' if sign else ''}{mantissa}{unit}"
 
 
-_DECIMAL_UNITS = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
+def _exponent(shift: int) -> str:
+    return f"e{shift}" if shift else ""

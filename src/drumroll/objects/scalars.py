@@ -3,55 +3,38 @@
 import binascii
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import lru_cache
 
-from drumroll.objects.quantity import parse_quantity
+from drumroll.objects.quantity import canonical
 
-_BINARY_SUFFIXES = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
-_DECIMAL_SUFFIXES = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
 _TIME = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 
 
-@lru_cache(4096)
 def canonical_quantity(text: str) -> str:
-    """The quantity as the original prints it: 0.5 is "500m", 1024Mi is "1Gi". Raises ValueError when it is none.
-
-    Source: apimachinery pkg/api/resource/quantity.go, CanonicalizeBytes.
-    """
-    value = parse_quantity(text)
-    if text.endswith("i") and abs(value) >= 1024:
-        whole = int(value.to_integral_value("ROUND_UP"))
-        power = 0
-        while whole % 1024 == 0 and power < 6:
-            whole, power = whole // 1024, power + 1
-        return f"{whole}{_BINARY_SUFFIXES[power]}"
-    if value == 0:
-        return "0"
-    sign, digits, point = value.quantize(Decimal("1e-9"), "ROUND_UP").normalize().as_tuple()
-    number, exponent = int("".join(map(str, digits))), int(point)
-    rest = exponent % 3
-    mantissa, power = number * 10**rest, exponent - rest
-    if power > 18 and not re.search(r"[eE][+-]?\d+$", text):
-        mantissa, power = mantissa * 10 ** (power - 18), 18
-    suffix = _exponent_suffix(power) if re.search(r"[eE][+-]?\d+$", text) else _DECIMAL_SUFFIXES[power]
-    return f"{'-' if sign else ''}{mantissa}{suffix}"
+    """The quantity as the original prints it: 0.5 is "500m", 1024Mi is "1Gi". Raises ValueError when it is none."""
+    return canonical(text)
 
 
-def _exponent_suffix(power: int) -> str:
-    return f"e{power}" if power else ""
+def format_time(moment: datetime) -> str:
+    """A moment in UTC as metav1.Time prints it; the year always has four digits."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def format_micro_time(moment: datetime) -> str:
+    """A moment in UTC as metav1.MicroTime prints it; the year always has four digits."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 @lru_cache(4096)
 def canonical_time(text: str) -> str:
     """An RFC 3339 time in UTC and whole seconds, as metav1.Time prints. Raises ValueError in the original's words."""
-    return _parse(text).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_time(_parse(text))
 
 
 @lru_cache(4096)
 def canonical_micro_time(text: str) -> str:
     """An RFC 3339 time in UTC and microseconds, as metav1.MicroTime prints. Raises ValueError."""
-    return _parse(text).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return format_micro_time(_parse(text))
 
 
 def _parse(text: str) -> datetime:
