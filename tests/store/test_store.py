@@ -161,3 +161,14 @@ async def test_a_closed_store_refuses_writes_and_still_reads(store):
     with pytest.raises(Unavailable):
         await put(store, "a/y", "two")
     assert store.get("pods", "a/x").value == b"one@1."
+
+
+async def test_derived_forms_are_dropped_once_a_change_is_old(store):
+    """Decoded objects weigh ten times their bytes: kept for the whole history they would fill the memory."""
+    reader = store.subscribe("pods", Revision(0))
+    await put(store, "a/first", "v")
+    (first,) = reader.take()
+    first.derived["form"] = object()
+    for n in range(600):
+        await put(store, f"a/{n}", "v")
+    assert first.derived == {}

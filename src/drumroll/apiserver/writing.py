@@ -80,7 +80,7 @@ async def _store_new(cluster: Cluster, target: Target, obj: Obj, dry_run: bool) 
         if not dry_run:
             return (await cluster.put(target, draft, Revision(0))).value
         _check_absent(cluster, target)
-    except BaseException:
+    except (Stale, ApiError):  # but not when cancelled: the write may yet reach the disk
         if claims is not None:
             claims.undo()
         raise

@@ -14,6 +14,7 @@ from drumroll.objects.meta import Revision
 from drumroll.store.interface import Change, Compacted, Record
 
 _TRIM = 1024
+_FRESH = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class State:
         self._collections: dict[str, Collection] = {}
         self._history: deque[Change] = deque()
         self._bytes = 0
+        self._fresh: deque[Change] = deque()  # the newest changes, whose derived forms are worth their memory
 
     def collection(self, name: str) -> Collection:
         """The collection, made when it is first asked for."""
@@ -139,9 +141,15 @@ class State:
             self._bytes += len(change.record.value)
             self.revision = change.record.revision
             touched.add(collection)
+            self._keep_fresh(change)
         for collection in touched:
             for reader in collection.readers:
                 reader.bell.set()
+
+    def _keep_fresh(self, change: Change) -> None:
+        self._fresh.append(change)
+        if len(self._fresh) > _FRESH:
+            self._fresh.popleft().derived.clear()
 
     def restore(self, change: Change) -> None:
         """Take a record from before the kept history into the current state."""
