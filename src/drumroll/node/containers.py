@@ -58,6 +58,7 @@ class ContainerRuntime:
             raise ContainerError("CreateContainerError", programs)
         self._oci = OciRuntime(programs, run_folder)
         self._hidden = tuple(path for path in (folder.parent, run_folder) if path != Path("/"))
+        self._bundles: dict[str, Bundle] = {}  # by container id; saves a search through all pods
         self._watch: FolderWatch | None = None
         self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
@@ -234,6 +235,7 @@ class ContainerRuntime:
 
     async def _remove(self, bundle: Bundle) -> None:
         """Kill the container if it runs, and delete everything of it but its log. Does nothing twice."""
+        self._bundles[bundle.container_id] = bundle
         facts = bundle.facts()
         if facts is not None and self._state(bundle, facts).status != "exited":
             _send(facts, signals.SIGKILL)
@@ -248,6 +250,7 @@ class ContainerRuntime:
         if facts is not None:
             cgroups.remove(facts.cgroup)
         await asyncio.to_thread(shutil.rmtree, bundle.folder, ignore_errors=True)
+        self._bundles.pop(bundle.container_id, None)
 
     def _state(self, bundle: Bundle, facts: RunFacts) -> ContainerState:
         exit_file = self._oci.exits / bundle.container_id
@@ -281,8 +284,13 @@ class ContainerRuntime:
         )
 
     def _find(self, container_id: str) -> Bundle | None:
-        folder = next(self._folder.glob(f"*/sandbox/containers/{container_id}"), None)
-        return Bundle(folder) if folder is not None else None
+        bundle = self._bundles.get(container_id)
+        if bundle is None:
+            folder = next(self._folder.glob(f"*/sandbox/containers/{container_id}"), None)
+            if folder is None:
+                return None
+            bundle = self._bundles[container_id] = Bundle(folder)
+        return bundle
 
     def _cgroup(self, uid: str) -> str:
         return f"/{self._network.name}/{uid}"
