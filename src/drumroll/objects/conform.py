@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, TypeAlias
 
+import orjson
+
 from drumroll.objects.gotext import type_name
 from drumroll.objects.meta import Obj
 from drumroll.objects.scalars import canonical_micro_time, canonical_quantity, canonical_time, check_base64
@@ -20,6 +22,8 @@ Check: TypeAlias = Callable[[Any, Unknown], Any]
 """Returns the value in its stored form, appends unknown fields. Raises Mismatch or ValueError."""
 
 _ZEROS: dict[str, Any] = {"int32": 0, "int64": 0, "bool": False, "string": "", "time": None, "microtime": None}
+_ELEMENTS: dict[str, Any] = {"string": "", "bytes": "", "quantity": "0", "int32": 0, "int64": 0}
+"""What a null in a list or map becomes, where that is no empty message."""
 _GO_STRINGS = {
     "DeploymentStrategy.type": "v1.DeploymentStrategyType", "ServiceSpec.type": "v1.ServiceType",
     "Secret.type": "v1.SecretType", "ServiceSpec.sessionAffinity": "v1.ServiceAffinity",
@@ -191,6 +195,7 @@ def _go_name(type_: str) -> str:
 def _list(element: str) -> Check:
     compiled: list[Check] = []
     want = _go_name(f"[]{element}")
+    zero = _ELEMENTS.get(element, {})
 
     def check(value: Any, unknown: Unknown) -> list[Any]:
         if type(value) is not list:
@@ -198,7 +203,7 @@ def _list(element: str) -> Check:
         if not compiled:
             compiled.append(_compile(element))
         inner = compiled[0]
-        return [inner({} if item is None and is_message(element) else item, unknown) for item in value]
+        return [inner(zero if item is None else item, unknown) for item in value]
 
     return check
 
@@ -206,7 +211,7 @@ def _list(element: str) -> Check:
 def _map(element: str) -> Check:
     inner = _compile(element)
     want = _go_name(f"map[string]{element}")
-    zero: Any = {"string": "", "bytes": "", "quantity": "0"}.get(element, {})
+    zero = _ELEMENTS.get(element, {})
 
     def check(value: Any, unknown: Unknown) -> Obj:
         if type(value) is not dict:
@@ -262,7 +267,12 @@ def _quantity(value: Any, _: Unknown) -> str:
     return canonical_quantity(value if type(value) is str else str(value))
 
 
-def _anything(value: Any, _: Unknown) -> Any:
+def _raw(value: Any, _: Unknown) -> Any:
+    """Any value that can be written again: the encoder stops at a nesting of 254."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"json: unsupported value: {error}") from error
     return value
 
 
@@ -277,6 +287,6 @@ _SCALARS: dict[str, Check] = {
     "time": _text(canonical_time, "string"),
     "microtime": _text(canonical_micro_time, "string"),
     "bytes": _text(check_base64, "[]uint8"),
-    "raw": _anything,
-    "fieldsv1": _anything,
+    "raw": _raw,
+    "fieldsv1": _raw,
 }

@@ -133,7 +133,10 @@ def _checked(kind: Kind, result: _Result, problems: list[str], field_validation:
 
 
 def _invalid(result: _Result, reason: str) -> ApiError:
-    shown = result.shown or orjson.dumps(result.value).decode()
+    try:
+        shown = result.shown or orjson.dumps(result.value).decode()
+    except TypeError:  # nested deeper than the encoder goes
+        shown = "..."
     text = f"Invalid value: {json.dumps(shown, ensure_ascii=False)}: {reason}"
     return invalid("", "", "", [FieldError("patch", "FieldValueInvalid", text)])
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from drumroll.objects.errors import BadRequest
-from drumroll.objects.meta import Obj, micro_timestamp, timestamp
+from drumroll.objects.meta import Obj
+from drumroll.objects.scalars import format_micro_time, format_time
 from drumroll.objects.schema import Field, is_message, message
 
 MAGIC = b"k8s\x00"
@@ -115,7 +116,7 @@ def _time(data: memoryview, *, micro: bool) -> str | None:
         moment = _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
     except OverflowError as error:
         raise ValueError("time out of range") from error
-    return micro_timestamp(moment) if micro else timestamp(moment)
+    return format_micro_time(moment) if micro else format_time(moment)
 
 
 def _int_or_string(data: memoryview) -> int | str:
