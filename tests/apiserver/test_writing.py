@@ -138,7 +138,9 @@ async def test_an_eviction_spends_the_budget_and_then_has_to_wait(server):
     await server.made("POST", budgets, budget)
     await server.made("PATCH", f"{budgets}/b/status", {"status": {"disruptionsAllowed": 1, "currentHealthy": 2}})
     for name in ("p", "q"):
-        await server.made("POST", PODS, {**pod(name, nodeName="n1"), "metadata": {"name": name, "labels": {"app": "x"}}})
+        await server.made(
+            "POST", PODS, {**pod(name, nodeName="n1"), "metadata": {"name": name, "labels": {"app": "x"}}}
+        )
         await server.made("PATCH", f"{PODS}/{name}/status", {"status": {"phase": "Running"}})
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
     await server.made("POST", f"{PODS}/p/eviction", eviction)
