@@ -14,6 +14,7 @@ import signal as signals
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from drumroll.node import cgroups
 from drumroll.node.build_tree import ImageTree
@@ -43,6 +44,13 @@ _LOST_EXIT_CODE = 137
 _RECHECK_SECONDS = 10.0  # for exits that conmon could not announce because it was killed itself
 _KILL_SECONDS = 10.0
 _COLLECT_SECONDS = 5.0  # between a program's end and conmon's note of its exit code: milliseconds
+
+
+class _Exit(NamedTuple):
+    """conmon's note of a program's end."""
+
+    code: int
+    at: datetime
 
 
 class ContainerRuntime:
@@ -255,24 +263,27 @@ class ContainerRuntime:
     def _state(self, bundle: Bundle, facts: RunFacts) -> ContainerState:
         exit_file = self._oci.exits / bundle.container_id
         is_alive = start_ticks(facts.pid) == facts.ticks  # looked at before the file: conmon writes it after the end
-        code = _read_exit_code(exit_file)
-        if code is None and not is_alive and self._is_lost(bundle, facts):
-            exit_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            exit_file.write_text(str(_LOST_EXIT_CODE))
-            log.warning("container_exit_lost container=%s pod=%s", facts.name, facts.pod_uid)
-            code = _LOST_EXIT_CODE
+        end = _read_exit(exit_file)
+        if end is None and not is_alive and self._is_lost(bundle, facts):
+            end = _Exit(_LOST_EXIT_CODE, clock.now())
+            if bundle.folder.exists():  # else it has been removed meanwhile
+                exit_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                exit_file.write_text(str(_LOST_EXIT_CODE))
+                log.warning("container_exit_lost container=%s pod=%s", facts.name, facts.pod_uid)
         is_waiting = (self._oci.state / bundle.container_id / "exec.fifo").exists()
         return ContainerState(
             container_id=bundle.container_id,
             pod_uid=facts.pod_uid,
             name=facts.name,
             attempt=facts.attempt,
-            status="exited" if code is not None else "created" if is_waiting else "running",
-            pid=facts.pid if code is None else None,
+            status="exited" if end is not None else "created" if is_waiting else "running",
+            pid=facts.pid if end is None else None,
             started_at=datetime.fromisoformat(facts.started_at),
-            finished_at=None if code is None else datetime.fromtimestamp(exit_file.stat().st_mtime, UTC),
-            exit_code=code,
-            oom_killed=bool(code) and ((bundle.folder / "oom").exists() or cgroups.ran_out_of_memory(facts.cgroup)),
+            finished_at=None if end is None else end.at,
+            exit_code=None if end is None else end.code,
+            oom_killed=end is not None
+            and end.code != 0
+            and ((bundle.folder / "oom").exists() or cgroups.ran_out_of_memory(facts.cgroup)),
         )
 
     def _is_lost(self, bundle: Bundle, facts: RunFacts) -> bool:
@@ -280,7 +291,7 @@ class ContainerRuntime:
         return (
             not bundle.has_conmon()
             and start_ticks(facts.pid) != facts.ticks
-            and _read_exit_code(self._oci.exits / bundle.container_id) is None
+            and _read_exit(self._oci.exits / bundle.container_id) is None
         )
 
     def _find(self, container_id: str) -> Bundle | None:
@@ -317,8 +328,8 @@ def _send(facts: RunFacts, signal: signals.Signals) -> None:
             os.close(handle)
 
 
-def _read_exit_code(file: Path) -> int | None:
+def _read_exit(file: Path) -> _Exit | None:
     try:
-        return int(file.read_text())
+        return _Exit(int(file.read_text()), datetime.fromtimestamp(file.stat().st_mtime, UTC))
     except (FileNotFoundError, ValueError):
         return None
