@@ -90,6 +90,7 @@ class _Agent:
         for informer in informers:
             await informer.wait_synced()
         self._slices.subscribe(self._on_slice)
+        await self._find_sandboxes({uid_of(pod) for pod in self._pods.items()})
         await self._remove_orphans()
         binder = Binder(context, self._pods, scheduled)
         self._pods.subscribe(self._on_pod)
@@ -124,6 +125,7 @@ class _Agent:
                 break
             await asyncio.sleep(RESTART_SECONDS)
             pod = self._workers[uid].state.pod
+            await self._find_sandboxes({uid})
             self._workers[uid] = worker = PodWorker(self._context, pod)
             known = self._pods.get(Key(pod["metadata"]["namespace"], pod["metadata"]["name"]))
             if known is None or uid_of(known) != uid:
@@ -149,11 +151,16 @@ class _Agent:
             if pod["metadata"]["namespace"] == meta["namespace"] and (new["kind"], meta["name"]) in sources_of(pod):
                 worker.refresh_volumes()
 
+    async def _find_sandboxes(self, uids: set[str]) -> None:
+        """Put the sandboxes of these pods where their workers find them."""
+        for sandbox in await self._context.runtime.list_sandboxes():
+            if sandbox.uid in uids:
+                self._context.found[sandbox.uid] = sandbox
+
     async def _remove_orphans(self) -> None:
         """End the pods that were deleted while no node looked."""
-        known = {uid_of(pod) for pod in self._pods.items()}
         for sandbox in await self._context.runtime.list_sandboxes():
-            if sandbox.uid not in known:
+            if sandbox.uid not in self._context.found:
                 log.info("orphan_removed pod=%s name=%s", sandbox.uid, sandbox.name)
                 self._group.create_task(self._remove_orphan(sandbox.uid))
 

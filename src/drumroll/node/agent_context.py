@@ -10,7 +10,7 @@ from drumroll.client.client import Client
 from drumroll.client.events import EventRecorder
 from drumroll.client.informer import Informer
 from drumroll.domain.expansion_fields import PodPlace
-from drumroll.node.runtime import RootImage, Runtime
+from drumroll.node.runtime import RootImage, Runtime, Sandbox
 from drumroll.objects.meta import Key, Obj
 from drumroll.objects.network import ClusterNetwork
 
@@ -37,6 +37,7 @@ class Machine:
 class NodeContext:
     """`served` holds the uids of pods that an EndpointSlice names or has named.
 
+    `found` holds the sandboxes that were there before their worker, by uid; a worker takes its own out.
     Until `patience` the node believes in a proxy that was there before this process began.
     """
 
@@ -53,6 +54,7 @@ class NodeContext:
     machine: Machine
     patience: datetime
     served: set[str] = field(default_factory=set)
+    found: dict[str, Sandbox] = field(default_factory=dict)
 
     @property
     def host_ip(self) -> str:

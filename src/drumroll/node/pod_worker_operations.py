@@ -57,11 +57,10 @@ class PodOperations:
         """Find what a former control plane left: the sandbox, runs, an unfinished termination."""
         self._group = group
         self.stops.load()
-        runtime = self._context.runtime
-        found = [sandbox for sandbox in await runtime.list_sandboxes() if sandbox.uid == self._state.uid]
-        self._state.sandbox = found[0] if found else None
-        for run in await runtime.list_containers(self._state.uid) if found else ():
-            self._note(run)
+        self._state.sandbox = self._context.found.pop(self._state.uid, None)
+        if self._state.sandbox is not None:
+            for run in await self._context.runtime.list_containers(self._state.uid):
+                self._note(run)
         for run in self._state.running():
             log.info("container_found pod=%s container=%s pid=%s", self._state.uid, run.name, run.pid)
             self._launch(f"wait/{run.container_id}", self._wait(run))

@@ -23,6 +23,7 @@ from drumroll.node.probing import ProbeError, ProbeResult, ProbeTarget, probe_on
 log = logging.getLogger("drumroll.node")
 
 ATTEMPTS = 3
+NOTICE_SECONDS = 1.0
 
 Report = Callable[[str, str], None]
 """Writes a Warning event: reason and message."""
@@ -102,7 +103,9 @@ class RunProber:
         loop = asyncio.get_running_loop()
         first = self._started_at + timedelta(seconds=spec.initial_delay)
         await asyncio.sleep(max(0.0, (first - self._now()).total_seconds()))
-        due, extra = loop.time(), 0
+        # The original notices a start up to a second later; probing sooner than that is a courtesy and never counts.
+        due = loop.time() + (0.0 if spec.initial_delay else min(spec.period, NOTICE_SECONDS))
+        extra = 0
         while not self._states[spec.type].on_hold:
             is_due = loop.time() >= due
             if is_due:
