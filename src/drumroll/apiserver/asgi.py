@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -27,6 +26,8 @@ class Application:
 
     def __init__(self, api: ApiServer) -> None:
         self._api = api
+        self.closing = asyncio.Event()
+        """Set it to end all streams in order."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request. WebSocket handshakes are refused: nothing is served over them yet."""
@@ -45,7 +46,7 @@ class Application:
         if response.stream is None or is_head:
             await _send_whole(response, send, is_head=is_head)
         else:
-            await _send_stream(response, response.stream, receive, send)
+            await self._send_stream(response, response.stream, receive, send)
 
     async def _request(self, scope: Message, receive: Receive) -> Request:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -65,9 +66,29 @@ class Application:
             return ANONYMOUS
         return self._api.token_user(authorization) or ANONYMOUS
 
+    async def _send_stream(
+        self, response: Response, stream: AsyncIterator[bytes], receive: Receive, send: Send
+    ) -> None:
+        """Send chunks as they come until the stream ends, the client goes or the server closes; then close it."""
+        await send({"type": "http.response.start", "status": response.status, "headers": _headers(response, None)})
+        waits: tuple[Awaitable[object], ...] = (_pump(stream, send), _wait_gone(receive), self.closing.wait())
+        tasks = [asyncio.ensure_future(wait) for wait in waits]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        await send({"type": "http.response.body", "body": b""})
+        if not tasks[0].cancelled():
+            tasks[0].result()
+
 
 async def _body(headers: dict[str, str], receive: Receive) -> bytes:
-    """The whole body. Raises RequestEntityTooLarge as soon as it is known to be too large; the rest is not read."""
+    """The whole body. Raises RequestEntityTooLarge as soon as it is known to be too large.
+
+    The rest is read and thrown away: closing at once would reset the connection before the client has the answer.
+    """
     declared = headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > BODY_LIMIT:
         raise _too_large()
@@ -96,8 +117,6 @@ def _headers(response: Response, length: int | None) -> list[tuple[bytes, bytes]
     found.extend((name.lower().encode(), _header_value(value)) for name, value in response.headers)
     if length is not None:
         found.append((b"content-length", str(length).encode()))
-    if response.status == RequestEntityTooLarge.code:
-        found.append((b"connection", b"close"))
     return found
 
 
@@ -115,27 +134,10 @@ async def _send_whole(response: Response, send: Send, *, is_head: bool) -> None:
     await send({"type": "http.response.body", "body": b"" if is_head else response.body})
 
 
-async def _send_stream(response: Response, stream: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
-    """Send chunks as they come until the stream ends or the client goes; either way the stream is closed."""
-    sending = asyncio.ensure_future(_pump(response, stream, send))
-    gone = asyncio.ensure_future(_wait_gone(receive))
+async def _pump(stream: AsyncIterator[bytes], send: Send) -> None:
     try:
-        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        gone.cancel()
-        sending.cancel()
-        with suppress(asyncio.CancelledError):
-            await gone
-        with suppress(asyncio.CancelledError):
-            await sending
-
-
-async def _pump(response: Response, stream: AsyncIterator[bytes], send: Send) -> None:
-    try:
-        await send({"type": "http.response.start", "status": response.status, "headers": _headers(response, None)})
         async for chunk in stream:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
     finally:
         close = getattr(stream, "aclose", None)
         if close is not None:

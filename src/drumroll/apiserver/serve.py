@@ -58,8 +58,9 @@ async def serve(
             subject = (tls.getpeercert() or {}).get("subject", ()) if tls is not None else ()
             self.app_state = {"user": certificate_user(subject)}
 
+    application = Application(api)
     config = uvicorn.Config(
-        Application(api),
+        application,
         http=Protocol,
         ws="none",
         loop="none",
@@ -67,6 +68,7 @@ async def serve(
         log_config=None,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -86,6 +88,7 @@ async def serve(
         await asyncio.get_running_loop().create_future()
     finally:
         server.close()
+        application.closing.set()
         await _close_all(state)
 
 
@@ -101,9 +104,7 @@ def server_context(certificates: Certificates) -> ssl.SSLContext:
 
 
 async def _close_all(state: "ServerState") -> None:
-    """End open requests and watches; connections that do not close by themselves are cut."""
-    for task in list(state.tasks):
-        task.cancel()
+    """Let requests that were begun end; connections that do not close by themselves are cut."""
     if state.tasks:
         await asyncio.wait(list(state.tasks), timeout=_GRACE_SECONDS)
     for connection in list(state.connections):
