@@ -103,6 +103,26 @@ def test_an_updated_cluster_gets_its_endpoints_again():
     assert session.next_push(world).type_url == ENDPOINTS
 
 
+def test_clusters_that_warm_get_their_endpoints_before_they_are_acknowledged():
+    session = filled()
+    world = {
+        CLUSTER: {"a": "2", "b": "1"},
+        ENDPOINTS: {"a": "1", "b": "1"},
+        LISTENER: {"l": "2"},
+        ROUTES: {"a": "1"},
+    }
+    warming = session.next_push(world)
+    assert (warming.type_url, set(warming.versions)) == (CLUSTER, {"a", "b"})
+    session.subscribe(ENDPOINTS, ["b"])
+    endpoints = session.next_push(world)
+    assert (endpoints.type_url, dict(endpoints.versions)) == (ENDPOINTS, {"a": "1", "b": "1"})
+    assert session.next_push(world) is None
+    session.accept(endpoints.nonce)
+    assert session.next_push(world) is None  # listeners wait for their clusters
+    assert session.accept(warming.nonce) is warming
+    assert session.next_push(world).type_url == LISTENER
+
+
 def test_a_name_that_does_not_exist_is_answered_once():
     session = filled()
     session.subscribe(ENDPOINTS, ["nobody"])

@@ -26,7 +26,7 @@ from drumroll.objects import clock
 REGISTRY = "fra.ocir.io/oractdemeabdmnative/h-k8s_repo"
 STOREFRONT = f"{REGISTRY}/storefront"
 BASIC_AUTH = ("Authorization", "Basic amFjazpwYXNzd29yZA==")
-START_SECONDS = 120.0
+START_SECONDS = 60.0
 ROLLOUT_SECONDS = 180.0
 SERVING_SECONDS = 30.0
 LOAD_SECONDS = 1800.0

@@ -1,6 +1,8 @@
 """What to send next on one delta ADS stream: additions in order of dependence, then removals in reverse.
 
-No I/O here. One response is in flight at a time, so an acknowledgement always means the latest one sent.
+No I/O here. One response of a type is in flight at a time, so an acknowledgement always means the latest one sent.
+Endpoints are sent while clusters are in flight, nothing else is: Envoy holds back its acknowledgement of clusters until
+they are warm, and they get warm by their endpoints.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +43,7 @@ class Session:
 
     def __init__(self) -> None:
         self._held = {type_url: _Held() for type_url in PUSH_ORDER}
-        self._flight: Push | None = None
+        self._flights: dict[str, Push] = {}
         self._count = 0
 
     def held(self, type_url: str) -> Versions:
@@ -76,13 +78,9 @@ class Session:
         for name in push.removed:
             held.versions.pop(name, None)
         for name, version in push.versions.items():
-            changed = held.versions.get(name) not in (None, version)
             held.versions[name] = version
             held.refused.pop(name, None)
             held.single.discard(name)
-            if push.type_url == CLUSTER and changed:
-                # An updated cluster warms until its endpoints arrive once more, changed or not.
-                self._held[ENDPOINTS].versions.pop(name, None)
         if push.type_url == LISTENER and push.versions:
             self._held[ROUTES].versions.clear()  # an updated listener warms until its routes arrive once more
         return push
@@ -113,10 +111,10 @@ class Session:
         return again
 
     def next_push(self, desired: Mapping[str, Versions]) -> Push | None:
-        """The next response towards `desired` (versions by name and type); None when all is sent or one is out."""
-        if self._flight is not None:
+        """The next response towards `desired` (versions by name and type); None when there is nothing to send now."""
+        if self._flights and set(self._flights) != {CLUSTER}:
             return None
-        for type_url in PUSH_ORDER:
+        for type_url in (ENDPOINTS,) if self._flights else PUSH_ORDER:
             if not self._held[type_url].is_asked_for:
                 continue
             changed = self._changed(type_url, desired.get(type_url, {}))
@@ -125,7 +123,7 @@ class Session:
             missing = self._missing(type_url, desired.get(type_url, {}))
             if missing:
                 return self._send(type_url, {}, missing)
-        if not self._held[LISTENER].is_asked_for:
+        if self._flights or not self._held[LISTENER].is_asked_for:
             return None
         for type_url in (LISTENER, CLUSTER):
             wanted = desired.get(type_url, {})
@@ -160,12 +158,14 @@ class Session:
 
     def _send(self, type_url: str, versions: Mapping[str, str], removed: tuple[str, ...] = ()) -> Push:
         self._count += 1
-        self._flight = Push(type_url, str(self._count), versions, removed)
-        return self._flight
+        push = self._flights[type_url] = Push(type_url, str(self._count), versions, removed)
+        if type_url == CLUSTER:
+            for name in versions:  # an updated cluster warms until its endpoints arrive once more, changed or not
+                self._held[ENDPOINTS].versions.pop(name, None)
+        return push
 
     def _land(self, nonce: str) -> Push | None:
-        push = self._flight
-        if push is None or push.nonce != nonce:
-            return None
-        self._flight = None
+        push = next((push for push in self._flights.values() if push.nonce == nonce), None)
+        if push is not None:
+            del self._flights[push.type_url]
         return push
