@@ -59,6 +59,12 @@ def test_the_order_of_input_is_irrelevant(services):
     assert configured(*services) == expected
 
 
+def test_a_port_that_cannot_be_served_is_told():
+    found = configured(service("dns", 1, ports=[{"port": 53, "protocol": "UDP"}]))
+    assert [c.reason for c in found.complaints] == ["ProtocolNotSupported"]
+    assert not found.owners
+
+
 def test_moved_ports_are_named():
     assert published_ports(service("web", 1, ports=[{"port": 80}, {"port": 8080}]), EDGES) == "80=20080"
     assert published_ports(service("web", 1, ports=[{"port": 80}]), Edges("127.0.0.1", 80, 443)) == ""

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from drumroll.domain.termination import is_drained
 from drumroll.objects.clock import now
 from drumroll.objects.errors import ApiError
 from drumroll.objects.kinds import ENDPOINT_SLICE, POD, SERVICE
-from drumroll.objects.network import ClusterNetwork
+from drumroll.objects.network import CONTAINER_PODS, CONTAINER_SERVICES, ClusterNetwork
 from drumroll.objects.wire import STRATEGIC_MERGE_PATCH, User
 from drumroll.proxy.processes import running_processes, stop_processes
 from drumroll.proxy.run import run_proxy
@@ -74,7 +74,7 @@ class Cluster:
                 network=self.network,
                 folder=self.folder / "proxy",
                 run_folder=self.run_folder,
-                host_namespace=None,
+                host_namespace=Path(f"/proc/{os.getpid()}/ns/net") if self.network.namespace else None,
                 now=now,
             )
         )
@@ -103,9 +103,9 @@ class Cluster:
         """A pod with its program running, in the slice of the Service of its app."""
         self._count += 1
         name, ip = f"{app}-{self._count}", f"{self.pods_prefix}.{self._count}"
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, str(Path(__file__).with_name("upstream.py")), ip, name, stdout=asyncio.subprocess.PIPE
-        )
+        enter = ["nsenter", f"--net={self.network.namespace}", "--"] if self.network.namespace else []
+        command = [*enter, sys.executable, str(Path(__file__).with_name("upstream.py")), ip, name]
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         program = self.programs[name] = Program(name, ip, process, ready)
         assert await asyncio.wait_for(process.stdout.readline(), DEADLINE) == b"ready\n"
         await self.client.create(
@@ -200,7 +200,7 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def running_cluster(folder: Path, *, proxy=True):
+async def running_cluster(folder: Path, *, namespace: Path | None = None):
     """A cluster for the length of the block; nothing of it is left behind."""
     one, two, three = os.urandom(3)
     address = f"127.{100 + one % 70}.{two}"
@@ -213,6 +213,15 @@ async def running_cluster(folder: Path, *, proxy=True):
         https_port=8443,
         low_port_offset=20000,
     )
+    if namespace is not None:
+        network = replace(
+            network,
+            isolation="container",
+            namespace=namespace,
+            pod_cidr=CONTAINER_PODS,
+            service_cidr=CONTAINER_SERVICES,
+            low_port_offset=0,
+        )
     (folder / "r").mkdir()
     store = SqliteStore.open(folder / "state.db")
     api = ApiServer(store, service_cidr=network.service_cidr, now=now)
@@ -220,8 +229,7 @@ async def running_cluster(folder: Path, *, proxy=True):
     client = Client(InProcessTransport(api.handle, User("test", ("system:masters",))))
     cluster = Cluster(folder, client, network, str(network.pod_cidr.network_address).rsplit(".", 1)[0])
     try:
-        if proxy:
-            cluster.start_proxy()
+        cluster.start_proxy()
         yield cluster
     finally:
         for program in cluster.programs.values():

@@ -212,6 +212,18 @@ async def test_a_service_deleted_while_the_control_plane_was_away_is_taken_down(
     await eventually(lambda: gone(url))
 
 
+async def test_a_pod_that_crashes_costs_no_get(cluster):
+    url = await served(cluster)
+    programs = [await cluster.pod() for _ in range(3)]
+    await answers(url)
+    async with Load(url + "?ms=20").running() as load:
+        await eventually(lambda: load.answers.total() > 50)
+        programs[0].kill()
+        before = load.answers.total()
+        await eventually(lambda: load.answers.total() > before + 200)
+    assert load.failures == []
+
+
 async def test_envoy_comes_back_by_itself(cluster):
     url = await served(cluster)
     await cluster.pod()

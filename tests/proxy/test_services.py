@@ -18,7 +18,7 @@ async def ask(url, **options):
             if response.content_type == "application/json":
                 return response.status, await response.json()
             return response.status, await response.text()
-    except (aiohttp.ClientError, OSError):
+    except (aiohttp.ClientError, OSError, TimeoutError):
         return None
 
 

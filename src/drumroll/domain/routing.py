@@ -90,6 +90,7 @@ def configure(inputs: Inputs) -> Configuration:
     for backend in rules.backends:
         backends.setdefault((backend.service, backend.port), []).append(backend)
     for service in sorted(inputs.services.values(), key=_age):
+        found.complaints.extend(_unserved(service))
         for port in proxied_ports(service):
             used = backends.get((key_of(service), str(port.get("name") or port["port"])), [])
             _add_port(found, service, port, used, inputs.edges)
@@ -102,6 +103,15 @@ def proxied_ports(service: Obj) -> list[Obj]:
     if spec.get("type") == "ExternalName" or spec.get("clusterIP") in {None, "", "None"}:
         return []
     return [port for port in spec.get("ports") or () if port.get("protocol", "TCP") == "TCP"]
+
+
+def _unserved(service: Obj) -> Iterable[Complaint]:
+    if service["spec"].get("clusterIP") in {None, "", "None"}:
+        return
+    for port in service["spec"].get("ports") or ():
+        if port.get("protocol", "TCP") != "TCP":
+            text = f"port {port['port']} is {port['protocol']}: only TCP is served"
+            yield complaint(service, SERVICE.name, SERVICE.api_version, "ProtocolNotSupported", text)
 
 
 def published_ports(service: Obj, edges: Edges) -> str:

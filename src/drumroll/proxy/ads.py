@@ -70,16 +70,16 @@ class AdsServer:
         self._accepted = accepted
         self._refused = refused
         self._streams: set[_Stream] = set()
+        self._met = asyncio.Event()
 
     def changed(self) -> None:
         """Let every stream look for what it has to send."""
         for stream in self._streams:
             stream.bell.set()
 
-    @property
-    def connected(self) -> bool:
-        """True while an Envoy is connected."""
-        return bool(self._streams)
+    async def wait_connected(self) -> None:
+        """Return when an Envoy has connected for the first time."""
+        await self._met.wait()
 
     async def run(self, socket: Path) -> None:
         """Serve on the Unix socket until cancelled."""
@@ -102,6 +102,7 @@ class AdsServer:
         socket.unlink(missing_ok=True)
         server.add_insecure_port(f"unix:{socket}")
         await server.start()
+        socket.chmod(0o600)  # whoever connects is told the Ingresses' private keys
         log.info("ads_serving socket=%s", socket)
         try:
             await asyncio.Event().wait()  # server.wait_for_termination, cancelled, leaves streams open for ever
@@ -111,6 +112,7 @@ class AdsServer:
     async def _serve(self, _requests: Any, context: Any) -> None:
         stream = _Stream(context, self._desired, self._accepted, self._refused)
         self._streams.add(stream)
+        self._met.set()
         log.info("envoy_connected streams=%d", len(self._streams))
         try:
             await stream.run()

@@ -83,9 +83,11 @@ class Detached:
         pid = self.pid()
         if pid is None:
             return
-        os.kill(pid, signal.SIGTERM)
         try:
+            os.kill(pid, signal.SIGTERM)
             await asyncio.wait_for(self.wait_ended(), STOP_SECONDS)
+        except ProcessLookupError:
+            pass  # it has ended by itself
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
             await self.wait_ended()

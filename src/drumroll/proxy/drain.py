@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 
 from drumroll.client.client import Client
 from drumroll.domain.endpoint_life import Drain, drain_deadline
@@ -21,6 +22,7 @@ log = logging.getLogger("drumroll.proxy")
 
 QUICK_SECONDS, SLOW_SECONDS = 0.025, 0.25
 QUICK_READS = 200
+REST_FACTOR = 3
 
 _MESSAGES = {
     "Idle": "no request runs in the pod",
@@ -76,10 +78,12 @@ class Drainer:
             await self._bell.wait()
             self._bell.clear()
             while self._waiting or self._traffic.lives.draining():
+                began = monotonic()
                 await self._read()
                 await self._judge()
                 self._reads += 1
-                await asyncio.sleep(QUICK_SECONDS if self._reads < QUICK_READS else SLOW_SECONDS)
+                rest = QUICK_SECONDS if self._reads < QUICK_READS else SLOW_SECONDS
+                await asyncio.sleep(max(rest, REST_FACTOR * (monotonic() - began)))
             self._reads = 0
 
     async def _read(self) -> None:

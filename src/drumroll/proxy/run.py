@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 
 from drumroll.client.client import Client
 from drumroll.client.events import EventRecorder
@@ -24,6 +25,7 @@ from drumroll.proxy.world import World
 log = logging.getLogger("drumroll.proxy")
 
 FALLBACK_SECONDS = 0.05
+REST_FACTOR, LONGEST_REST_SECONDS = 4, 0.1
 
 
 async def run_proxy(
@@ -95,6 +97,7 @@ class _Proxy:
             tasks.create_task(self._reconcile_forever())
             tasks.create_task(self._drainer.run())
             tasks.create_task(self._reports.run())
+            await self._ads.wait_connected()
             tasks.create_task(hold_lease(self._client, self._now))
 
     async def _learn(self) -> None:
@@ -111,7 +114,10 @@ class _Proxy:
             except TimeoutError:
                 pass
             self._bell.clear()
+            began = monotonic()
             self._reconcile()
+            # Many changes, one turn: in a large cluster this may take a fifth of the loop, not all of it.
+            await asyncio.sleep(min(LONGEST_REST_SECONDS, REST_FACTOR * (monotonic() - began)))
 
     def _reconcile(self) -> None:
         before = self._traffic.configuration

@@ -25,7 +25,8 @@ def cluster(name: str, protocol: Protocol, *, tls: bool = False, sticky: bool = 
         "type": "EDS",
         "eds_cluster_config": {"eds_config": types.ADS},
         "connect_timeout": "3s",
-        "lb_policy": "MAGLEV" if sticky else "LEAST_REQUEST",
+        # Not LEAST_REQUEST: a pod that has crashed refuses at once, is idle therefore, and would be asked first.
+        "lb_policy": "MAGLEV" if sticky else "ROUND_ROBIN",
         "ignore_health_on_host_removal": True,
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"},
         "circuit_breakers": {"thresholds": [_thresholds()]},

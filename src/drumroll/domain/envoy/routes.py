@@ -99,7 +99,7 @@ def _retries(retry_on: str) -> Obj:
         "retry_host_predicate": [
             {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": types.PREVIOUS_HOSTS}}
         ],
-        "host_selection_retry_max_attempts": "3",
+        "host_selection_retry_max_attempts": "10",
     }
 
 
