@@ -3,20 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from drumroll.demo.run import demo_images
 from tests.e2e.cluster import ROOT, Cluster
-
-REGISTRY = "fra.ocir.io/oractdemeabdmnative/h-k8s_repo"
 
 
 def build_samples(cluster: Cluster) -> None:
     """Build the lab's services and give them the lab's own image names, before or after `up`."""
-    for name, versions in (("storefront", ("0.0.1", "0.0.2")), ("stockmanager", ("0.0.1",)), ("zipkin", ("0.0.1",))):
-        for version in versions:
-            cluster.drumroll(
-                "image", "build", str(ROOT / "samples" / name), "-t", f"{name}:{version}",
-                "--build-arg", f"VERSION={version}",
-            )  # fmt: skip
-            cluster.drumroll("image", "tag", f"{name}:{version}", f"{REGISTRY}/{name}:{version}")
+    for source in demo_images(ROOT / "samples"):
+        first, *others = source.tags
+        arguments = [word for name, value in source.args.items() for word in ("--build-arg", f"{name}={value}")]
+        cluster.drumroll("image", "build", str(source.folder), "-t", first, *arguments)
+        for name in others:
+            cluster.drumroll("image", "tag", first, name)
 
 
 def create_tls_secret(cluster: Cluster, namespace: str, host: str = "store.drumroll.test") -> None:

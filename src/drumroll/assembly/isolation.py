@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 LOW_PORT_OFFSET = 20000  # traffic.md, section 4
 
 
-def container_refusal() -> str | None:
-    """Why container isolation cannot work here, as a sentence; None when it can."""
+def container_refusal(pods: Path | None = None) -> str | None:
+    """Why container isolation cannot work here, as a sentence; None when it can.
+
+    `pods` is the folder that will hold the pods: not every file system takes an overlay.
+    """
     from drumroll.node.containers_check import check
 
-    return check()
+    return check(pods) if pods else check()
 
 
 def low_port_offset() -> int:
@@ -41,7 +44,7 @@ def low_port_offset() -> int:
 def choose_ground(home: Home, settings: Settings) -> "Ground":
     """The isolation asked for, else the best one that works. Raises Refusal when the one asked for does not."""
     stored = load_settings(home).isolation if any(home.pods.iterdir()) else None
-    refusal = container_refusal() if settings.isolation != "loopback" else None
+    refusal = container_refusal(home.pods) if settings.isolation != "loopback" else None
     if settings.isolation == "container" and refusal:
         raise Refusal(f"container isolation does not work here: {refusal} `--isolation loopback` works anywhere.")
     isolation: Isolation = settings.isolation or ("loopback" if refusal else "container")

@@ -1,6 +1,7 @@
 """What lives on when the control plane is gone: pods, Envoy, DNS, the network. `status` shows it, `down` ends it."""
 
 import asyncio
+import shutil
 
 from drumroll.assembly.home import Home
 from drumroll.assembly.settings import load_settings
@@ -28,3 +29,4 @@ async def _stop(home: Home) -> None:
         await ground.stop_pods()
         await stop_processes(home.proxy)
         ground.remove_network()
+    shutil.rmtree(home.run, ignore_errors=True)

@@ -1,6 +1,7 @@
 """`drumroll image …`: images without a registry and without a running cluster."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 import orjson
@@ -25,10 +26,17 @@ def build(options: argparse.Namespace) -> int:
     store = _store(options)
     try:
         image = build_image(
-            store, options.context, tags=tuple(options.tag), dockerfile=options.file, build_args=arguments
+            store,
+            options.context,
+            tags=tuple(options.tag),
+            dockerfile=options.file,
+            build_args=arguments,
+            say=lambda line: print(line, file=sys.stderr),
         )
     except (BuildError, ValueError) as error:
         raise Refusal(str(error)) from error
+    for warning in image.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     for name in options.tag:
         print(f"built {name} {image.digest[:19]} {size(image.size)}")
     return 0
