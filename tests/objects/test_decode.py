@@ -105,7 +105,7 @@ def test_unknown_fields_are_errors_warnings_or_nothing():
     "body",
     [
         b'{"metadata":{"name":"d","name":"e"}}',
-        b'{"metadata":{"name" :"d","name" : "e"}}',
+        b'{"metadata":{"name":"d","name" : "e"}}',
         b'{"metadata":{"name":"d","name":"e","annotations":{"\\\\":"\\":"}}}',
     ],
     ids=["compact", "spaces before colons", "quotes and colons inside strings"],

@@ -134,6 +134,8 @@ def test_null_deletes_the_field_and_nulls_in_new_values_vanish():
          "unknown patch type: merge in map: map[$patch:merge]"),
         ({"spec": {"strategy": {"$retainKeys": ["a"], "type": "Recreate"}}}, 400,
          "invalid patch format of retainKeys"),
+        ({"metadata": {"$setElementOrder/finalizers": ["a", "b"], "finalizers": ["b", "a"]}}, 400,
+         "The order in patch list:\n[b a]\n doesn't match $setElementOrder list:\n[a b]\n"),
         ({"spec": {"replicas": "x"}}, 422,
          ' "" is invalid: patch: Invalid value: "map[spec:map[replicas:x]]": unrecognized type: int32'),
         ({"spec": {"replica": 3}}, 422,

@@ -56,10 +56,9 @@ def _whole(patch: Obj) -> Obj:
 
 
 def _merge_value(original: Any, patch: Any, field: Field | None) -> Any:
-    strategies = field.strategies if field else ()
     if isinstance(patch, dict):
-        return patch if "replace" in strategies else merge_map(original, patch, field.message if field else None)
-    if isinstance(patch, list) and field and "merge" in strategies:
+        return merge_map(original, patch, field.message if field else None)
+    if isinstance(patch, list) and field and "merge" in field.strategies:
         return _merge_list(original, patch, field)
     return without_directives(patch)
 
