@@ -176,7 +176,7 @@ def test_one_that_no_longer_matches_is_released() -> None:
 @pytest.mark.parametrize(
     ("limit", "deleted"),
     [
-        pytest.param(2, ["web-v1", "web-v2"], id="the lowest revisions go, one that has pods stays"),
+        pytest.param(2, ["web-v1", "web-v2"], id="the lowest revisions go, those that may have pods stay"),
         pytest.param(9, [], id="all within the limit"),
         pytest.param(2**31 - 1, [], id="no limit"),
     ],
@@ -186,6 +186,8 @@ def test_history_beyond_the_limit_is_deleted_once_complete(limit: int, deleted: 
     olds = [replica_set(f"v{n}", 0, born=n, revision=str(n)) for n in (1, 2, 3, 5)]
     olds.append(replica_set("v0", 0, revision="0"))
     olds[-1]["status"]["replicas"] = 1
+    olds.append(replica_set("v4", 0, born=4, revision="1"))
+    olds[-1]["metadata"]["generation"] = 2  # cut to nothing, and its controller does not know yet
     new = replica_set("v9", 4, born=9, revision="9")
     cluster = Cluster(d, {one["metadata"]["uid"]: one for one in (*olds, new)})
     cluster.deployment["status"] = {

@@ -122,6 +122,15 @@ def test_one_pod_more_or_less_is_one_write() -> None:
         assert slices.writes == before + 1
 
 
+def test_a_new_pod_goes_where_another_has_left_so_that_one_write_does_both() -> None:
+    slices = Slices()
+    slices.step(pods(*range(150)))
+    slices.step(pods(*range(1, 150)))  # the first slice has room now
+    before = slices.writes
+    slices.step(pods(*range(1, 149), 200))
+    assert slices.writes == before + 1
+
+
 def test_an_endpoint_stays_in_its_slice() -> None:
     slices = Slices()
     slices.step(pods(*range(150)))

@@ -67,6 +67,21 @@ def test_a_change_of_size_in_mid_rollout_is_shared_in_proportion(replicas: int, 
     assert proportional(replicas, (8, 8), (5, 0), 13) == expected
 
 
+@pytest.mark.parametrize(
+    ("replicas", "expected"),
+    [
+        pytest.param(12, [("web-v2", 7), ("web-v1", 6)], id="among equals the newer grows first"),
+        pytest.param(8, [("web-v1", 4), ("web-v2", 5)], id="among equals the older shrinks first"),
+    ],
+)
+def test_ties_in_proportional_scaling(replicas: int, expected: list[tuple[str, int]]) -> None:
+    d = Deployment(deployment("v2", replicas, 1, 0))
+    notes = {"desired_replicas": "9", "max_replicas": "10"}
+    sets = [replica_set("v1", 5, **notes), replica_set("v2", 5, 0, born=1, **notes)]
+    steps = scale(d, classify(d, [ReplicaSet(one) for one in sets]))
+    assert [(step.replica_set.name, step.replicas) for step in steps] == expected
+
+
 def test_a_saturated_new_replica_set_takes_all() -> None:
     d = Deployment(deployment("v2", 4))
     sets = [replica_set("v1", 2), replica_set("v2", 4, desired_replicas="4", born=1)]
