@@ -37,6 +37,19 @@ async def test_a_service_reaches_its_pods_and_nobody_else(cluster):
     assert {(await answers(f"http://{ip}:20080/"))["name"] for _ in range(20)} == {ready.pod}
 
 
+async def test_services_and_changes_that_come_later_are_served_at_once(cluster):
+    first = await cluster.service()
+    await cluster.pod()
+    await answers(f"http://{first}:20080/")
+    began = asyncio.get_running_loop().time()
+    second = await cluster.service("late")
+    await cluster.client.patch(SERVICE, "default", "web", {"spec": {"sessionAffinity": "ClientIP"}})
+    program = await cluster.pod("late")
+    assert (await answers(f"http://{second}:20080/"))["name"] == program.pod
+    await answers(f"http://{first}:20080/")
+    assert asyncio.get_running_loop().time() - began < 8  # a cluster that waits for its endpoints takes 15 s
+
+
 async def test_a_moved_port_is_told_in_the_annotation(cluster):
     await cluster.service()
 

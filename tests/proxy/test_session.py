@@ -96,11 +96,16 @@ def test_a_cluster_that_is_kept_is_neither_sent_nor_removed():
     assert session.next_push({CLUSTER: {"a": KEEP}, ENDPOINTS: {"a": "1"}}) is None
 
 
-def test_an_updated_cluster_gets_its_endpoints_again():
+def test_an_updated_cluster_gets_its_endpoints_again_before_it_is_acknowledged():
     session = filled()
-    world = {**WORLD, CLUSTER: {"a": "2"}}
-    session.accept(session.next_push(world).nonce)
-    assert session.next_push(world).type_url == ENDPOINTS
+    world = {**WORLD, CLUSTER: {"a": "2"}, LISTENER: {"l": "2"}}
+    cluster = session.next_push(world)
+    endpoints = session.next_push(world)
+    assert (endpoints.type_url, dict(endpoints.versions)) == (ENDPOINTS, {"a": "1"})
+    session.accept(endpoints.nonce)
+    assert session.next_push(world) is None  # listeners wait until the cluster is there
+    session.accept(cluster.nonce)
+    assert session.next_push(world).type_url == LISTENER
 
 
 def test_clusters_that_warm_get_their_endpoints_before_they_are_acknowledged():
