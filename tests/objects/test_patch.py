@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drumroll.objects.decode import decode
 from drumroll.objects.errors import ApiError, BadRequest, Invalid, UnsupportedMediaType
-from drumroll.objects.kinds import DEPLOYMENT, POD, SERVICE
+from drumroll.objects.kinds import DEPLOYMENT, POD, POD_DISRUPTION_BUDGET, SERVICE
 from drumroll.objects.meta import Obj
 from drumroll.objects.patch import apply_patch, merge
 from drumroll.objects.wire import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
@@ -244,6 +244,13 @@ def test_ports_of_a_service_merge_by_number():
     ports = apply_patch(SERVICE, current, patch, STRATEGIC_MERGE_PATCH).obj["spec"]["ports"]
     assert sorted(p["name"] for p in ports) == ["a", "b"]
     assert next(p for p in ports if p["port"] == 81)["targetPort"] == "http"
+
+
+def test_selector_of_a_disruption_budget_is_replaced():
+    current = decode(b'{"spec":{"selector":{"matchLabels":{"a":"1"}}}}', "", POD_DISRUPTION_BUDGET).obj
+    patch = b'{"spec":{"selector":{"matchLabels":{"b":"2"}}}}'
+    found = apply_patch(POD_DISRUPTION_BUDGET, current, patch, STRATEGIC_MERGE_PATCH).obj
+    assert found["spec"]["selector"] == {"matchLabels": {"b": "2"}}
 
 
 NAMES = st.sampled_from(["web", "side", "new", "other"])

@@ -21,7 +21,8 @@ LABELS = {"app": "web", "n": "3", "empty": ""}
         ("app in (web,x)", True), ("app in (x, y)", False), ("app notin (x)", True), ("other notin (x)", True),
         ("app notin (web)", False), ("n>2", True), ("n>3", False), ("n<4", True), ("app>1", False), ("other<1", False),
         ("app=web,n in (3)", True), ("app=web,n=4", False), ("empty=", True), ("app=", False), ("empty in ()x", None),
-        ("empty in (,)", True), ("empty in (x,)", True), ("app in (x,)", False), ("a.b/c!=d", True), (" app = web , n ", True),
+        ("empty in (,)", True), ("empty in (x,)", True), ("app in (x,)", False),
+        ("a.b/c!=d", True), (" app = web , n ", True),
     ],
 )  # fmt: skip
 def test_label_selector_selects(text: str, selected: bool | None):

@@ -57,6 +57,8 @@ def _whole(patch: Obj) -> Obj:
 
 def _merge_value(original: Any, patch: Any, field: Field | None) -> Any:
     if isinstance(patch, dict):
+        if field and "replace" in field.strategies:
+            return without_directives(patch)
         return merge_map(original, patch, field.message if field else None)
     if isinstance(patch, list) and field and "merge" in field.strategies:
         return _merge_list(original, patch, field)
