@@ -5,7 +5,8 @@ import copy
 import pytest
 
 from drumroll.domain.defaults import set_defaults
-from drumroll.domain.validation import validate_create, validate_update
+from drumroll.domain.strategy import prepare_status
+from drumroll.domain.validation import validate_create, validate_status, validate_update
 from drumroll.objects.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, POD_DISRUPTION_BUDGET, REPLICA_SET
 
 META = {"name": "x", "namespace": "n"}
@@ -331,6 +332,39 @@ def test_selectors_never_change(kind):
 def test_a_scaled_deployment_is_valid():
     old, new = made(DEPLOYMENT, WORKLOAD), made(DEPLOYMENT, {**WORKLOAD, "replicas": 3})
     assert validate_update(DEPLOYMENT, new, old) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param({"replicas": 2, "readyReplicas": 2, "collisionCount": 3}, [], id="a usual status"),
+        pytest.param({"unavailableReplicas": -1, "collisionCount": 3},
+                     ["status.unavailableReplicas: Invalid value: -1: must be greater than or equal to 0"],
+                     id="no debts"),
+        pytest.param({"replicas": 1, "readyReplicas": 2, "collisionCount": 3},
+                     ["status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"],
+                     id="more ready than there are"),
+        pytest.param({"replicas": 1, "availableReplicas": 1, "collisionCount": 3},
+                     ["status.availableReplicas: Invalid value: 1: cannot be greater than readyReplicas"],
+                     id="more available than ready"),
+        pytest.param({"collisionCount": 2}, ["status.collisionCount: Invalid value: 2: cannot be decremented"],
+                     id="collisions are remembered"),
+    ],
+)  # fmt: skip
+def test_observed_numbers(status, expected):
+    old = {**made(DEPLOYMENT, WORKLOAD), "status": {"collisionCount": 3}}
+    found = [str(error) for error in validate_status(DEPLOYMENT, {**old, "status": status}, old)]
+    assert len(found) == len(expected)
+    assert all(text in line for text, line in zip(expected, found, strict=True))
+
+
+def test_a_status_for_another_object_of_the_same_name_is_refused():
+    old = made(POD, pod_spec())
+    old["metadata"]["uid"] = "old"
+    new = {"metadata": {**META, "uid": "gone"}, "spec": {}, "status": {"phase": "Running"}}
+    prepare_status(POD, new, old)
+    found = {str(error) for error in validate_status(POD, new, old)}
+    assert found == {'metadata.uid: Invalid value: "gone": field is immutable'}
 
 
 TARGET = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3}

@@ -7,7 +7,7 @@ from drumroll.apiserver.routing import Target
 from drumroll.apiserver.stages import Stages
 from drumroll.domain.defaults import set_defaults
 from drumroll.domain.strategy import prepare_create, prepare_status, prepare_update
-from drumroll.domain.validation import validate_create, validate_update
+from drumroll.domain.validation import validate_create, validate_status, validate_update
 from drumroll.objects.decode import Decoded, decode
 from drumroll.objects.errors import BadRequest
 from drumroll.objects.kinds import Kind
@@ -87,7 +87,8 @@ def ready_to_update(stages: Stages, target: Target, new: Obj, old: Obj) -> None:
     if target.subresource == "finalize":  # the one way to take a namespace's finalizers away
         new["spec"] = {**new["spec"], "finalizers": asked or []}
     started = stages.add("defaults", started)
-    errors = validate_update(kind, new, old) if target.subresource != "status" else []
+    validate = validate_status if target.subresource == "status" else validate_update
+    errors = validate(kind, new, old)
     stages.add("validate", started)
     if errors:
         raise refused(kind, target.name, errors)

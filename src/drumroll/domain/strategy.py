@@ -53,6 +53,7 @@ def prepare_status(kind: Kind, new: Obj, old: Obj) -> None:
     """Keep in `new`, in place, everything but its status (and a Deployment's annotations). The generation stays."""
     status, version = new.get("status"), new["metadata"].get("resourceVersion")
     annotations, managed = new["metadata"].get("annotations"), new["metadata"].get("managedFields")
+    uid = new["metadata"].get("uid") or old["metadata"].get("uid")
     for field in [field for field in new if field not in ("apiVersion", "kind", "status", "metadata")]:
         if field not in old:
             del new[field]
@@ -60,6 +61,7 @@ def prepare_status(kind: Kind, new: Obj, old: Obj) -> None:
     meta = new["metadata"] = dict(old["metadata"])
     _put(new, "status", status)
     _put(meta, "resourceVersion", version)
+    _put(meta, "uid", uid)  # another one stays for validation to see: clients send it to mean this very object
     if managed is not None:
         meta["managedFields"] = managed
     if kind.name == "Deployment":

@@ -32,6 +32,14 @@ def validate_update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
     return [*errors, *errors, *validate_create(kind, new)]
 
 
+def validate_status(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
+    """All rules that writing the status of `old` as `new` has it breaks: it is the same object, counts are counts."""
+    errors = list(validate_metadata_update(new["metadata"], old["metadata"]))
+    if kind.name in ("Deployment", "ReplicaSet"):
+        return [*errors, *errors, *workload.validate_counts(new.get("status") or {}, old.get("status") or {})]
+    return [*errors, *errors]
+
+
 _CREATE: Mapping[tuple[str, str], Callable[[Obj], Errors]] = {
     ("", "Namespace"): cluster.validate_namespace,
     ("", "Node"): cluster.validate_node,

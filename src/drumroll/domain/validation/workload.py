@@ -25,6 +25,9 @@ from drumroll.domain.validation.pod import validate_template
 from drumroll.objects.meta import Obj
 from drumroll.objects.selectors import from_object
 
+_COUNTS = ("replicas", "updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas",
+           "unavailableReplicas", "terminatingReplicas")  # fmt: skip
+
 
 def validate_deployment(deployment: Obj) -> Errors:
     """The rules for a new Deployment."""
@@ -54,6 +57,20 @@ def validate_replica_set_update(new: Obj, old: Obj) -> Errors:
     if after != before:
         yield from _validate_replica_set_spec(after)
         yield from _validate_same_selector(after, before)
+
+
+def validate_counts(new: Obj, old: Obj) -> Errors:
+    """A workload's observed numbers are not negative, fit together, and collisions are never forgotten."""
+    for field in (*_COUNTS, "observedGeneration", "collisionCount"):
+        yield from not_negative(f"status.{field}", new.get(field))
+    total, ready = new.get("replicas") or 0, new.get("readyReplicas") or 0
+    for field in ("updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        if (new.get(field) or 0) > total:
+            yield invalid(f"status.{field}", new.get(field) or 0, "cannot be greater than status.replicas")
+    if (new.get("availableReplicas") or 0) > ready:
+        yield invalid("status.availableReplicas", new["availableReplicas"], "cannot be greater than readyReplicas")
+    if old.get("collisionCount") is not None and (new.get("collisionCount") or 0) < old["collisionCount"]:
+        yield invalid("status.collisionCount", new.get("collisionCount"), "cannot be decremented")
 
 
 def _validate_same_selector(new: Obj, old: Obj) -> Errors:
