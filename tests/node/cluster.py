@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,6 @@ server = http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ.get
 print("listening", flush=True)
 server.serve_forever()
 """
-
-
-class FakeStop(Exception):
-    """The agent ended by itself."""
 
 
 class Images:
@@ -136,7 +132,8 @@ class NodeCluster:
 
         async def look() -> Any:
             pod = await self.pod(name)
-            return pod if pod is not None and question(pod) else None
+            with contextlib.suppress(KeyError):  # a status without what is asked for is not there yet
+                return pod if pod is not None and question(pod) else None
 
         try:
             return await eventually(look, deadline)
@@ -229,7 +226,3 @@ def waiting_reason(pod: Any) -> str | None:
     statuses = (pod.get("status") or {}).get("containerStatuses") or [{}]
     reason: str | None = (statuses[0].get("state") or {}).get("waiting", {}).get("reason")
     return reason
-
-
-def ago(seconds: float) -> datetime:
-    return datetime.now(UTC) - timedelta(seconds=seconds)

@@ -325,3 +325,71 @@ async def test_logs_come_through_the_api(cluster):
     path = "/api/v1/namespaces/default/pods/web/log"
     assert await cluster.client.raw(path, {"tailLines": "2"}) == b"line 3\nline 4\n"
     assert (await cluster.client.raw(path, {"limitBytes": "6"})) == b"line 0"
+
+
+async def test_a_drain_goes_on_in_a_new_node_process(cluster):
+    await cluster.hold_proxy_lease()
+    await cluster.create_pod(readinessProbe=READINESS, spec={"terminationGracePeriodSeconds": 60})
+    pod = await cluster.pod_when(is_ready)
+    await cluster.serve_pod(pod)
+    await asyncio.sleep(0.2)
+    await cluster.client.delete(POD, "default", "web")
+    await cluster.pod_when(lambda p: p["metadata"].get("deletionTimestamp"))
+    await cluster.restart_node()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(eventually(lambda: "SIGTERM" in cluster.log_text(pod)), 1)
+    await cluster.set_drained()
+    await cluster.gone()
+
+
+async def test_the_grace_counts_on_through_a_new_node_process(cluster):
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", f"echo once >> {cluster.home / 'hooks'}"]}}}
+    await cluster.create_pod(
+        lifecycle=hook, env=[{"name": "LINGER", "value": "60"}], spec={"terminationGracePeriodSeconds": 3}
+    )
+    pod = await cluster.pod_when(is_ready)
+    await eventually(lambda: "listening" in cluster.log_text(pod))
+    began = asyncio.get_running_loop().time()
+    await cluster.client.delete(POD, "default", "web")
+    await eventually(lambda: "SIGTERM" in cluster.log_text(pod))
+    await cluster.restart_node()
+    await cluster.gone()
+    assert asyncio.get_running_loop().time() - began < 6
+    assert (cluster.home / "hooks").read_text() == "once\n"
+
+
+async def test_a_failed_post_start_hook_restarts_the_container(cluster):
+    hook = {"postStart": {"exec": {"command": ["false"]}}}
+    await cluster.create_pod(lifecycle=hook)
+    await cluster.event_when("FailedPostStartHook")
+    await cluster.pod_when(lambda p: p["status"]["containerStatuses"][0]["restartCount"] >= 1)
+
+
+async def test_a_slow_starter_is_ready_only_after_its_startup_probe(cluster):
+    startup = {"httpGet": {"path": "/up", "port": 8080}, "periodSeconds": 1, "failureThreshold": 30}
+    command = ["sh", "-c", "mkdir -p $DRUMROLL_ROOT/answers; echo 500 > $DRUMROLL_ROOT/answers/up; exec python3 $0"]
+    await cluster.create_pod(startupProbe=startup, command=command, args=["/app/main.py"])
+    pod = await cluster.pod_when(lambda p: p["status"].get("phase") == "Running")
+    await cluster.event_when("Unhealthy", "Startup probe failed: HTTP probe failed with statuscode: 500")
+    assert pod["status"]["containerStatuses"][0]["started"] is False
+    assert not is_ready(await cluster.pod())
+    answer(cluster, pod, "up", 200)
+    assert is_ready(await cluster.pod_when(lambda p: p["status"]["containerStatuses"][0]["started"]))
+
+
+async def test_a_sidecar_starts_before_and_ends_after_the_program(cluster):
+    cluster.images.add(
+        "side:1",
+        "import os, signal, sys, time\n"
+        "def end(*_):\n    open(sys.argv[1], 'a').write(sys.argv[2]); os._exit(0)\n"
+        "signal.signal(15, end)\nprint('up', flush=True)\ntime.sleep(600)\n",
+    )
+    out = str(cluster.home / "ends")
+    sidecar = {"name": "side", "image": "side:1", "args": [out, "side"], "restartPolicy": "Always"}
+    await cluster.create_pod(image="side:1", args=[out, "web "], spec={"initContainers": [sidecar]})
+    pod = await cluster.pod_when(is_ready)
+    for name in ("web", "side"):
+        await eventually(lambda name=name: "up" in cluster.log_text(pod, container=name))
+    await cluster.client.delete(POD, "default", "web")
+    await cluster.gone()
+    assert Path(out).read_text() == "web side"
