@@ -12,7 +12,7 @@ import struct
 import sys
 from pathlib import Path
 
-from dnslib import RCODE, DNSRecord
+from dnslib import QTYPE, RCODE, DNSRecord
 from dnslib.dns import DNSError
 
 from drumroll.proxy.dns_answer import Records, answer
@@ -87,11 +87,21 @@ class Server:
         except (DNSError, ValueError, IndexError, KeyError):
             return None
         if found is not None:
+            await self._follow(found, stream=stream)
             packed: bytes = found.pack()
             if not stream and len(packed) > _PLAIN_UDP:
                 packed = found.truncate().pack()
             return packed
         return await self._forward(message, stream=stream) or _failed(question)
+
+    async def _follow(self, reply: DNSRecord, *, stream: bool) -> None:
+        """Add the addresses of an alias that leads out of the cluster: programs do not ask on by themselves."""
+        if not reply.rr or reply.rr[-1].rtype != QTYPE.CNAME or reply.q.qtype not in {QTYPE.A, QTYPE.AAAA}:
+            return
+        question = DNSRecord.question(str(reply.rr[-1].rdata), QTYPE[reply.q.qtype])
+        outside = await self._forward(question.pack(), stream=stream)
+        if outside is not None:
+            reply.add_answer(*DNSRecord.parse(outside).rr)
 
     async def _forward(self, message: bytes, *, stream: bool) -> bytes | None:
         try:
