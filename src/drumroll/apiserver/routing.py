@@ -17,7 +17,6 @@ class Target:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
-    rest: str = ""
 
     @property
     def key(self) -> str:
@@ -51,16 +50,18 @@ def parse(path: str) -> Target | None:
 
 
 def _target(group: str, version: str, tail: list[str]) -> Target:
+    if not all(tail):
+        raise no_resource()
     namespace = ""
     is_inside_namespace = tail[0] == "namespaces" and len(tail) > 2 and (group or tail[2] not in ("status", "finalize"))
     if is_inside_namespace:
         namespace, tail = tail[1], tail[2:]
     kind = BY_RESOURCE.get((group, version, tail[0]))
-    if kind is None or (namespace and not kind.namespaced) or not all(tail):
+    if kind is None or (namespace and not kind.namespaced) or len(tail) > 3:
         raise no_resource()
     name, subresource = (*tail[1:3], "", "")[:2]
     if subresource and subresource not in kind.subresources:
         raise no_resource()
     if name and kind.namespaced and not namespace:
         raise no_resource()
-    return Target(kind, namespace, name, subresource, "/".join(tail[3:]))
+    return Target(kind, namespace, name, subresource)
