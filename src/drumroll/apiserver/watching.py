@@ -4,7 +4,7 @@ An event is encoded once for all watches that want it in the same form.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 
@@ -100,11 +100,10 @@ async def _follow(
                 if following.options.bookmarks:
                     yield _up_to_date(following, reader)
                 continue
-            started = perf_counter_ns()
-            lines = b"".join(_lines(following, reader))
-            following.cluster.stages.add("fan-out", started)
-            if lines:
-                yield lines
+            changes = reader.take()
+            for start in range(0, len(changes), _CHUNK):  # a reader that was slow gets its backlog in pieces
+                if lines := _told(following, changes[start : start + _CHUNK]):
+                    yield lines
     except Compacted as error:
         yield _error_line(expired(error))
     finally:
@@ -121,12 +120,19 @@ async def _initial(following: Watch, records: list[Record], since: Revision) -> 
 
 def _up_to_date(following: Watch, reader: Subscription) -> bytes:
     """What is still to be told, and a bookmark: both as of one moment."""
-    return b"".join(_lines(following, reader)) + _bookmark(following, following.cluster.store.revision)
+    return _told(following, reader.take()) + _bookmark(following, following.cluster.store.revision)
 
 
-def _lines(following: Watch, reader: Subscription) -> Iterator[bytes]:
+def _told(following: Watch, changes: Sequence[Change]) -> bytes:
+    started = perf_counter_ns()
+    lines = b"".join(_lines(following, changes))
+    following.cluster.stages.add("fan-out", started)
+    return lines
+
+
+def _lines(following: Watch, changes: Sequence[Change]) -> Iterator[bytes]:
     prefix = following.chosen.prefix
-    for change in reader.take():
+    for change in changes:
         if not change.record.key.startswith(prefix):
             continue
         if following.chosen.is_everything and following.present.is_plain:
