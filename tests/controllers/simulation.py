@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
@@ -16,7 +16,7 @@ from drumroll.objects.clock import now
 from drumroll.objects.errors import ApiError, NotFound
 from drumroll.objects.kinds import DEPLOYMENT, POD, Kind
 from drumroll.objects.meta import Obj, is_deleting, timestamp, uid_of
-from drumroll.objects.wire import User
+from drumroll.objects.wire import Request, Response, User
 from drumroll.store.memory import MemoryStore
 
 ADMIN = User("admin", ("system:masters",))
@@ -92,6 +92,16 @@ def _is_alive(pod: Obj | None) -> bool:
 class Simulation:
     client: Client
     node: SimulatedNode
+    start: Callable[[], asyncio.Task[None]]
+    controllers: asyncio.Task[None] | None = None
+
+    async def restart_controllers(self) -> None:
+        """End them wherever they are, and start them again with nothing remembered."""
+        assert self.controllers is not None
+        self.controllers.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.controllers
+        self.controllers = self.start()
 
     async def eventually(self, is_so: Callable[[], Any], timeout: float = 10.0) -> Any:
         """The first truthy answer of `is_so`, an async function."""
@@ -128,21 +138,27 @@ class Simulation:
         return [one["message"] for one in sorted(ours, key=lambda one: one["metadata"]["name"])]
 
 
+Handle = Callable[[Request], Awaitable[Response]]
+
+
 @contextlib.asynccontextmanager
-async def simulate(**node: Any) -> AsyncIterator[Simulation]:
-    """A running cluster, gone when the block ends."""
+async def simulate(spoil: Callable[[Handle], Handle] = lambda handle: handle, **node: Any) -> AsyncIterator[Simulation]:
+    """A running cluster, gone when the block ends. `spoil` comes between the controllers and the API server."""
     api = ApiServer(MemoryStore(), service_cidr=IPv4Network("10.96.0.0/16"), now=now)
     await api.prepare()
     client = Client(InProcessTransport(api.handle, ADMIN))
     simulated = SimulatedNode(client, **node)
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(run_controllers(client, now=now, root_ca="PEM")),
-            group.create_task(simulated.run()),
-        ]
-        yield Simulation(client, simulated)
-        for task in tasks:
-            task.cancel()
+
+        async def control() -> None:
+            await run_controllers(Client(InProcessTransport(spoil(api.handle), ADMIN)), now=now, root_ca="PEM")
+
+        cluster = Simulation(client, simulated, lambda: group.create_task(control()))
+        cluster.controllers = cluster.start()
+        node_task = group.create_task(simulated.run())
+        yield cluster
+        cluster.controllers.cancel()
+        node_task.cancel()
 
 
 def deployment(name: str = "web", image: str = "app:1", replicas: int = 4, **spec: Any) -> Obj:
