@@ -37,6 +37,15 @@ def test_only_services_with_an_address_are_proxied():
     assert set(found.owners) == {"service/10.96.0.1:20080"}
 
 
+def test_an_ingress_may_use_a_headless_service():
+    backend = {"service": {"name": "db", "port": {"number": 80}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    ingress = {"metadata": {"namespace": "default", "name": "i"}, "spec": {"rules": [{"http": {"paths": paths}}]}}
+    found = configured(service("db", 1, ip="None"), service("other", 2, ip="None"), ingresses=[ingress])
+    assert set(found.resources[types.CLUSTER]) == {"default/db/80"}
+    assert set(found.owners) == {"ingress/http", "ingress/https"}
+
+
 def test_a_load_balancer_listens_on_the_host_in_the_hosts_namespace():
     found = configured(service("web", 1, kind="LoadBalancer", ports=[{"port": 8000, "nodePort": 30001}]))
     listeners = found.resources[types.LISTENER]

@@ -91,22 +91,32 @@ def configure(inputs: Inputs) -> Configuration:
         backends.setdefault((backend.service, backend.port), []).append(backend)
     for service in sorted(inputs.services.values(), key=_age):
         found.complaints.extend(_unserved(service))
-        for port in proxied_ports(service):
+        for port in _tcp_ports(service):
             used = backends.get((key_of(service), str(port.get("name") or port["port"])), [])
-            _add_port(found, service, port, used, inputs.edges)
+            if used or has_address(service):
+                _add_port(found, service, port, used, inputs.edges)
     return found
 
 
 def proxied_ports(service: Obj) -> list[Obj]:
     """The TCP ports that Envoy serves for a Service: none for headless and external ones."""
+    return _tcp_ports(service) if has_address(service) else []
+
+
+def has_address(service: Obj) -> bool:
+    """False for headless and external Services."""
+    return service["spec"].get("clusterIP") not in {None, "", "None"}
+
+
+def _tcp_ports(service: Obj) -> list[Obj]:
     spec = service["spec"]
-    if spec.get("type") == "ExternalName" or spec.get("clusterIP") in {None, "", "None"}:
+    if spec.get("type") == "ExternalName":
         return []
     return [port for port in spec.get("ports") or () if port.get("protocol", "TCP") == "TCP"]
 
 
 def _unserved(service: Obj) -> Iterable[Complaint]:
-    if service["spec"].get("clusterIP") in {None, "", "None"}:
+    if not has_address(service):
         return
     for port in service["spec"].get("ports") or ():
         if port.get("protocol", "TCP") != "TCP":
@@ -139,7 +149,7 @@ def _add_port(found: Configuration, service: Obj, port: Obj, used: list[Backend]
             variant = clusters.cluster(backend.cluster, "http2" if backend.http2 else "http", tls=True, sticky=sticky)
             found.resources[types.CLUSTER][backend.cluster] = variant
             found.upstreams[backend.cluster] = upstream
-    if protocol != "tcp":
+    if protocol != "tcp" and has_address(service):
         found.resources[types.ROUTES][name] = routes.service_routes(name, name, sticky=sticky)
     for listener, place in _places(service, port, edges):
         resource = listeners.service_listener(listener, place, protocol, name, name)
@@ -150,6 +160,8 @@ def _add_port(found: Configuration, service: Obj, port: Obj, used: list[Backend]
 
 def _places(service: Obj, port: Obj, edges: Edges) -> Iterable[tuple[str, Place]]:
     spec = service["spec"]
+    if not has_address(service):
+        return
     number = edges.published(port["port"])
     yield f"service/{spec['clusterIP']}:{number}", Place(spec["clusterIP"], number)
     if spec.get("type") == "LoadBalancer":

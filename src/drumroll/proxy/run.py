@@ -25,7 +25,7 @@ from drumroll.proxy.world import World
 log = logging.getLogger("drumroll.proxy")
 
 FALLBACK_SECONDS = 0.05
-REST_FACTOR, LONGEST_REST_SECONDS = 4, 0.1
+REST_FACTOR, LONGEST_REST_SECONDS = 4, 0.25
 
 
 async def run_proxy(
