@@ -162,6 +162,8 @@ def check_description(want: tuple[str, ...], got: tuple[str, ...], command: str,
 
     body, events = parts(got, hashes)
     wanted, wanted_events = parts(want, RECORDED)
+    if "pod" in command:  # a kubelet writes conditions in another order than the recording's simulated node
+        body, wanted = sorted(body), sorted(wanted)
     assert body == wanted, f"$ {command}\n" + "\n".join(got)
     if "describe deployment" in command:
         assert events[:5] == wanted_events[:5], "\n".join(events)

@@ -15,7 +15,7 @@ from drumroll.objects.network import Isolation
 
 
 class ContainerError(Exception):
-    """A container could not be made or started. `reason` is a waiting reason: CreateContainerError, RunContainerError …"""
+    """A container could not be made or started. `reason` is a waiting reason such as CreateContainerError."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
