@@ -107,6 +107,8 @@ def _set_orders(out: Obj, patch: Obj, shape: Message | None) -> None:
         changes = patch.get(name)
         if changes is None and name in patch:
             continue
+        if not isinstance(changes or [], list):
+            raise BadRequest(f"invalid patch format of list {name}")
         _check_order(changes or [], order, field.merge_key)
         before = out.get(name) or []
         patch.pop(name, None)
