@@ -1,30 +1,27 @@
 """The legacy Endpoints controller's view: Services, their pods and Endpoints."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from drumroll.controllers.caches import Caches
 from drumroll.controllers.loop import Controller, Watch
+from drumroll.controllers.owners import itself
 from drumroll.controllers.services import services_of_pod
 from drumroll.domain.actions import Plan
 from drumroll.domain.endpoints import reconcile
 from drumroll.objects.kinds import ENDPOINTS, POD, SERVICE
-from drumroll.objects.meta import Key, Obj, key_of
+from drumroll.objects.meta import Key
 
 
 def endpoints_controller(caches: Caches) -> Controller:
     """Keeps the Endpoints of Services with a selector. It may lag a little: nothing routes by it."""
     services, pods, endpoints = caches.of(SERVICE), caches.of(POD), caches.of(ENDPOINTS)
 
-    def of_itself(old: Obj | None, new: Obj | None) -> Iterable[Key]:
-        return {key_of(obj) for obj in (old, new) if obj is not None}
-
     async def decide(key: Key, now: datetime) -> Plan:
         return reconcile(key, services.get(key), pods.by_namespace(key.namespace), endpoints.get(key))
 
     watches = (
-        Watch(services, of_itself),
-        Watch(endpoints, of_itself),
+        Watch(services, itself),
+        Watch(endpoints, itself),
         Watch(pods, services_of_pod(services)),
     )
     return Controller("endpoints", "endpoint-controller", watches, decide, least_rest=0.1)

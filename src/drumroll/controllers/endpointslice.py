@@ -5,6 +5,7 @@ from datetime import datetime
 
 from drumroll.controllers.caches import Caches
 from drumroll.controllers.loop import Controller, Watch
+from drumroll.controllers.owners import itself
 from drumroll.controllers.services import services_of_pod
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.endpointslice import MANAGED_BY, MANAGER, SERVICE_NAME, World, reconcile
@@ -15,9 +16,6 @@ from drumroll.objects.meta import Key, Obj, key_of, labels_of
 def endpointslice_controller(caches: Caches) -> Controller:
     """Keeps the EndpointSlices of Services with a selector."""
     services, pods, slices, nodes = (caches.of(kind) for kind in (SERVICE, POD, ENDPOINT_SLICE, NODE))
-
-    def of_itself(old: Obj | None, new: Obj | None) -> Iterable[Key]:
-        return {key_of(obj) for obj in (old, new) if obj is not None}
 
     def of_slice(old: Obj | None, new: Obj | None) -> Iterable[Key]:
         found = (obj for obj in (old, new) if obj is not None and _is_ours(obj))
@@ -34,7 +32,7 @@ def endpointslice_controller(caches: Caches) -> Controller:
         )
         return reconcile(World(service, tuple(pods.by_namespace(key.namespace)), ours, tuple(nodes.items())))
 
-    watches = (Watch(services, of_itself), Watch(pods, services_of_pod(services)), Watch(slices, of_slice))
+    watches = (Watch(services, itself), Watch(pods, services_of_pod(services)), Watch(slices, of_slice))
     return Controller("endpointslice", "endpoint-slice-controller", watches, decide)
 
 

@@ -5,7 +5,7 @@ Source: kubernetes pkg/controller/deployment/sync.go (getNewReplicaSet) and util
 
 from collections.abc import Iterable
 
-from drumroll.domain.replicas import Split, fence_of, new_replicas, wanted
+from drumroll.domain.replicas import Split, fence_of, new_replicas, occupied
 from drumroll.domain.templates import is_same_template, template_hash
 from drumroll.objects.apps_v1 import TEMPLATE_HASH, Deployment, ReplicaSet
 from drumroll.objects.meta import Obj, owner_reference
@@ -88,7 +88,7 @@ def build_replica_set(deployment: Deployment, split: Split) -> Obj:
     selector = deployment.spec.get("selector") or {}
     annotations = {**_copied(deployment), REVISION: str(next_revision(split)), **size_annotations(deployment)}
     spec: Obj = {
-        "replicas": new_replicas(deployment, wanted(split.old), 0),
+        "replicas": new_replicas(deployment, occupied(split.old), 0),
         "selector": {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), TEMPLATE_HASH: short}},
         "template": {**template, "metadata": {**meta, "labels": labels}},
     }

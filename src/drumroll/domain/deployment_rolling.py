@@ -3,7 +3,7 @@
 Source: kubernetes pkg/controller/deployment/rolling.go.
 """
 
-from drumroll.domain.replicas import Scaling, Split, fence_of, new_replicas, remaining, wanted
+from drumroll.domain.replicas import Scaling, Split, fence_of, new_replicas, occupied, remaining, wanted
 from drumroll.objects.apps_v1 import Deployment
 
 
@@ -14,7 +14,7 @@ def grow_new(deployment: Deployment, split: Split) -> list[Scaling]:
         return []
     if new.replicas > deployment.replicas:
         return [Scaling(new, deployment.replicas)]
-    size = new_replicas(deployment, wanted(split.all), new.replicas)
+    size = new_replicas(deployment, occupied(split.all), new.replicas)
     return [Scaling(new, size)] if size != new.replicas else []
 
 

@@ -76,6 +76,15 @@ def wanted(sets: Iterable[ReplicaSet]) -> int:
     return sum(rs.replicas for rs in sets)
 
 
+def occupied(sets: Iterable[ReplicaSet]) -> int:
+    """The sum of the replicas that are wanted or still there, whichever is more.
+
+    The original counts what is wanted. A replica set that was cut a moment ago still has its pods; to fill their places
+    before they are on their way out would put more pods on the machine than the surge allows.
+    """
+    return sum(max(rs.replicas, rs.current) for rs in sets)
+
+
 def available(sets: Iterable[ReplicaSet]) -> int:
     """The sum of the available replicas, as the statuses tell."""
     return sum(rs.available for rs in sets)
@@ -91,7 +100,7 @@ def remaining(replica_set: ReplicaSet) -> int:
 
 
 def new_replicas(deployment: Deployment, total: int, current: int) -> int:
-    """How many the new replica set shall have, when all together want `total` and it wants `current`."""
+    """How many the new replica set shall have, when all together occupy `total` places and it wants `current`."""
     if deployment.strategy != "RollingUpdate":
         return deployment.replicas
     room = deployment.replicas + fence_of(deployment).surge - total

@@ -67,8 +67,18 @@ def reconcile(world: World, now: datetime) -> Plan:
     if not rs.is_deleting:
         actions = tuple(_manage(rs, claimed.owned, world.pods_on_node, now))
     going = sum(1 for pod in alive if is_deleting(pod) and _is_owned(pod, rs))
-    status = calculate_status(rs, claimed.owned, going, now)
-    return Plan(actions, wake_at=_next_available(rs, claimed.owned, now), settle=_settle(rs, status, actions, now))
+    turn = _Turn(rs, claimed.owned, going, now)
+    return Plan(actions, wake_at=_next_available(rs, claimed.owned, now), settle=_settle(turn, actions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What was found: the active pods, and how many are on their way out."""
+
+    rs: ReplicaSet
+    pods: tuple[Obj, ...]
+    going: int
+    now: datetime
 
 
 def is_finished(pod: Obj) -> bool:
@@ -164,13 +174,17 @@ def _next_available(rs: ReplicaSet, pods: Iterable[Obj], now: datetime) -> datet
     return min((moment for moment in moments if moment > now), default=None)
 
 
-def _settle(rs: ReplicaSet, status: Obj, actions: Sequence[Together], now: datetime) -> Settle:
-    is_deleting_pods = any(isinstance(action, Delete) for group in actions for action in group.actions)
-    reason = "FailedDelete" if is_deleting_pods else "FailedCreate"
+def _settle(turn: _Turn, actions: Sequence[Together]) -> Settle:
+    deleted = {action.uid for group in actions for action in group.actions if isinstance(action, Delete)}
 
     def settle(failures: Sequence[ApiError]) -> tuple[Action, ...]:
+        # What was just deleted is on its way out: whoever waits for its place need not wait for one more turn.
+        gone = frozenset() if failures else deleted
+        left = [pod for pod in turn.pods if uid_of(pod) not in gone]
+        status = calculate_status(turn.rs, left, turn.going + len(gone), turn.now)
         counted = [error for error in failures if not is_namespace_terminating(error)]
-        return _write(rs, {**status, "conditions": _conditions(rs, reason, counted, now)})
+        reason = "FailedDelete" if deleted else "FailedCreate"
+        return _write(turn.rs, {**status, "conditions": _conditions(turn.rs, reason, counted, turn.now)})
 
     return settle
 
