@@ -35,15 +35,18 @@ class SimulatedNode:
     _seen: set[str] = field(default_factory=set)
     _ended: set[str] = field(default_factory=set)
     _count: int = 0
-    _alive: int = 0
+    _alive: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         pods = Informer(self.client, POD)
         async with asyncio.TaskGroup() as group:
 
             def changed(old: Obj | None, new: Obj | None) -> None:
-                self._alive += _is_alive(new) - _is_alive(old)
-                self.most_at_once = max(self.most_at_once, self._alive)
+                for pod in (old, new):
+                    self._alive.discard(uid_of(pod) if pod else "")
+                if new is not None and not is_deleting(new):
+                    self._alive.add(uid_of(new))
+                self.most_at_once = max(self.most_at_once, len(self._alive))
                 if new is None:
                     return
                 uid = uid_of(new)
@@ -82,10 +85,6 @@ class SimulatedNode:
         with contextlib.suppress(NotFound):
             meta = pod["metadata"]
             await self.client.delete(POD, meta["namespace"], meta["name"], uid=meta["uid"], grace_period_seconds=0)
-
-
-def _is_alive(pod: Obj | None) -> bool:
-    return pod is not None and not is_deleting(pod)
 
 
 @dataclass
