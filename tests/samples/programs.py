@@ -63,5 +63,7 @@ def await_refusal(address: str, port: int, seconds: float = 5.0) -> None:
             socket.create_connection((address, port), timeout=1).close()
         except ConnectionRefusedError:
             return
+        except OSError:  # reset: it was in the backlog of a listener that has just gone
+            continue
         time.sleep(0.01)
     raise AssertionError(f"{address}:{port} still listens")
