@@ -74,7 +74,7 @@ def test_every_image_of_the_manifests_is_built():
                 wanted |= {each["image"] for each in obj["spec"]["template"]["spec"]["containers"]}
     assert wanted <= built
     for image in demo_images(samples_folder()):
-        assert (image.folder / "Dockerfile").is_file()
+        assert image.dockerfile.is_file()
 
 
 def test_the_limits_are_the_manifests():

@@ -12,7 +12,7 @@ def build_samples(cluster: Cluster) -> None:
     for source in demo_images(ROOT / "samples"):
         first, *others = source.tags
         arguments = [word for name, value in source.args.items() for word in ("--build-arg", f"{name}={value}")]
-        cluster.drumroll("image", "build", str(source.folder), "-t", first, *arguments)
+        cluster.drumroll("image", "build", str(source.context), "-f", str(source.dockerfile), "-t", first, *arguments)
         for name in others:
             cluster.drumroll("image", "tag", first, name)
 

@@ -12,7 +12,8 @@ def build(cluster: Cluster, program: str, *versions: str) -> None:
     """Build a sample program in several versions."""
     for version in versions:
         cluster.drumroll(
-            "image", "build", str(ROOT / "samples" / program), "-t", f"{program}:{version}",
+            "image", "build", str(ROOT / "samples"), "-f", str(ROOT / "samples" / program / "Dockerfile"),
+            "-t", f"{program}:{version}",
             "--build-arg", f"VERSION={version}",
         )  # fmt: skip
 

@@ -33,6 +33,7 @@ def program(name: str, address: str, port: int, **env: str) -> Iterator[subproce
     """A running sample, answering on `port`; it is killed at the end when it still runs."""
     script = SAMPLES / name / f"{name}.py"
     environment = {"PATH": os.environ["PATH"], "HOST": address, "PYTHONDONTWRITEBYTECODE": "1", **env}
+    environment["PYTHONPATH"] = str(SAMPLES / "shared")
     process = subprocess.Popen([sys.executable, "-u", str(script)], env=environment, stdout=subprocess.DEVNULL)
     try:
         await_port(address, port)

@@ -69,7 +69,7 @@ def _build_images(home: Home, samples: Path, progress: "Progress") -> None:
     store = ImageStore(home.images)
     for source in demo_images(samples):
         try:
-            build_image(store, source.folder, source.tags, build_args=source.args)
+            build_image(store, source.context, source.tags, source.dockerfile, source.args)
         except (BuildError, ValueError) as error:
             raise Refusal(str(error)) from error
 
@@ -80,8 +80,10 @@ def _run(
     """The report and the exit status."""
     import uvloop
 
+    from drumroll.demo.manifests import NoSamples
     from drumroll.demo.rollout import RolloutFailed
     from drumroll.demo.run import DemoOptions, RunningCluster, run_demo
+    from drumroll.objects.errors import ApiError
 
     http, https = urlsplit(facts["http"]), urlsplit(facts["https"])
     cluster = RunningCluster(
@@ -95,7 +97,7 @@ def _run(
     wishes = DemoOptions(samples=samples, rate=options.rate, colour=sys.stdout.isatty())
     try:
         result = uvloop.run(run_demo(cluster, wishes, progress))
-    except RolloutFailed as error:
+    except (RolloutFailed, NoSamples, ApiError) as error:
         raise Refusal(
             f"the demo could not run: {error}. The cluster's log is {home.logs / 'control-plane.log'}."
         ) from error

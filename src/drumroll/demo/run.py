@@ -35,9 +35,10 @@ LIMITS = Limits(replicas=4, max_unavailable=1, max_surge=1)
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """An image to build: a folder with a Dockerfile, the names to give it, and its build arguments."""
+    """An image to build: its context and Dockerfile, the names to give it, and its build arguments."""
 
-    folder: Path
+    context: Path
+    dockerfile: Path
     tags: tuple[str, ...]
     args: dict[str, str]
 
@@ -80,14 +81,16 @@ def samples_folder() -> Path:
 
 def demo_images(samples: Path) -> tuple[ImageSource, ...]:
     """What to build before the demo, under the names that the manifests use."""
+
+    def source(name: str, *tags: str, version: str = "0.0.1") -> ImageSource:
+        return ImageSource(samples, samples / name / "Dockerfile", tags, {"VERSION": version})
+
     storefronts = tuple(
-        ImageSource(samples / "storefront", (f"storefront:{version}", f"{STOREFRONT}:{version}"), {"VERSION": version})
+        source("storefront", f"storefront:{version}", f"{STOREFRONT}:{version}", version=version)
         for version in ("0.0.1", "0.0.2")
     )
-    stockmanager = ImageSource(
-        samples / "stockmanager", ("stockmanager:0.0.1", f"{REGISTRY}/stockmanager:0.0.1"), {"VERSION": "0.0.1"}
-    )
-    zipkin = ImageSource(samples / "zipkin", ("zipkin:0.0.1", "docker.io/openzipkin/zipkin:2.23.4"), {})
+    stockmanager = source("stockmanager", "stockmanager:0.0.1", f"{REGISTRY}/stockmanager:0.0.1")
+    zipkin = source("zipkin", "zipkin:0.0.1", "docker.io/openzipkin/zipkin:2.23.4")
     return (*storefronts, stockmanager, zipkin)
 
 
