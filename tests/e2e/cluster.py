@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -58,8 +59,8 @@ class Cluster:
     def part(self, name: str) -> dict[str, Any]:
         return next(part for part in self.status()["parts"] if part["name"] == name)
 
-    def kill_control_plane(self) -> None:
-        os.kill(self.part("apiserver")["pid"], 9)
+    def kill_control_plane(self, number: int = signal.SIGKILL) -> None:
+        os.kill(self.part("apiserver")["pid"], number)
         self.until(
             lambda: not any(part["name"] == "apiserver" for part in self.status()["parts"]), "control plane dead"
         )

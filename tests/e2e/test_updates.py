@@ -1,6 +1,7 @@
 """Zero lost requests: every way in which pods come and go, under constant load of every kind of client."""
 
 import os
+import signal
 import time
 
 import pytest
@@ -65,14 +66,15 @@ def test_blue_green_by_hand_loses_no_request(cluster: Cluster) -> None:
     assert running.ledger.entries[-1].version == "0.0.2"
 
 
-def test_a_killed_control_plane_in_the_middle_of_an_update_loses_no_request(cluster: Cluster) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+def test_a_control_plane_that_ends_in_the_middle_of_an_update_loses_no_request(cluster: Cluster, number: int) -> None:
     shop.open_shop(cluster, "rude", 4)
     with load(cluster, websockets=False) as running:
         cluster.kubectl("set", "image", "deployment/shop", "shop=rude:0.0.2")
         cluster.until(
             lambda: cluster.get("deployment", "shop")["status"].get("updatedReplicas", 0) >= 2, "update in flight"
         )
-        cluster.kill_control_plane()
+        cluster.kill_control_plane(number)
         time.sleep(1)  # the load goes on meanwhile, that is the point
         cluster.up_again()
         shop.rolled_out(cluster)

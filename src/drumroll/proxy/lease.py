@@ -18,9 +18,9 @@ RENEW_SECONDS = 5.0
 RETRY_SECONDS = 0.5
 
 
-def lease(now: datetime, holder: str = "drumroll-proxy") -> Obj:
-    """The Lease as held (or, with an empty holder, given up) at `now`."""
-    spec = {"holderIdentity": holder, "leaseDurationSeconds": DURATION_SECONDS, "renewTime": micro_timestamp(now)}
+def lease(now: datetime) -> Obj:
+    """The Lease as held at `now`."""
+    spec = {"holderIdentity": NAME, "leaseDurationSeconds": DURATION_SECONDS, "renewTime": micro_timestamp(now)}
     return {
         "apiVersion": LEASE.api_version,
         "kind": LEASE.name,
@@ -30,13 +30,12 @@ def lease(now: datetime, holder: str = "drumroll-proxy") -> Obj:
 
 
 async def hold_lease(client: Client, now: Callable[[], datetime]) -> None:
-    """Renew it until cancelled, then give it up, so that nodes do not wait for a proxy that has gone."""
-    try:
-        while True:
-            renewed = await _write(client, lease(now()))
-            await asyncio.sleep(RENEW_SECONDS if renewed else RETRY_SECONDS)
-    finally:
-        await asyncio.shield(_write(client, lease(now(), "")))
+    """Renew it until cancelled. It is left to expire and never given up: Envoy serves on while we are away, so a node
+    that starts together with our successor must not stop a program that still has traffic.
+    """
+    while True:
+        renewed = await _write(client, lease(now()))
+        await asyncio.sleep(RENEW_SECONDS if renewed else RETRY_SECONDS)
 
 
 async def _write(client: Client, held: Obj) -> bool:
