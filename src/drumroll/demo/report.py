@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drumroll.demo.timeline import Limits, Set, Timeline, bounds, overshoot
+from drumroll.demo.timeline import Limits, Set, Timeline, bounds
 from drumroll.load.ledger import Bucket, Ledger, Summary, summarize, timeline
 
 ROWS = 28
@@ -161,11 +161,9 @@ def _figures(facts: Facts, summary: Summary) -> list[str]:
     ]
     if available:
         floor, ceiling = limits.replicas - limits.max_unavailable, limits.replicas + limits.max_surge
-        over = overshoot(facts.timeline, limits)
-        moment = f", more than {ceiling} for {_ms(over)}" if over else ""
         lines += [
             f"  available   never below {min(available)} pods (allowed: {floor})",
-            f"  pods        never above {max(totals)} (allowed: {ceiling}), those ending aside{moment}",
+            f"  pods        never above {max(totals)} (allowed: {ceiling}), those ending aside",
         ]
     return lines
 

@@ -82,9 +82,9 @@ class Limits:
 def bounds(timeline: Timeline, limits: Limits) -> list[str]:
     """A sentence for each sample that breaks a bound; empty when none does.
 
-    Available pods never fewer than replicas - maxUnavailable, desired pods never more than replicas + maxSurge.
-    The upper bound is on what the replica sets should have, as in the original: one may create its pod a moment before
-    another has marked its own for deletion (see `overshoot`). Source: kubernetes pkg/controller/deployment/rolling.go.
+    Available pods never fewer than replicas - maxUnavailable; pods, those ending aside, never more than
+    replicas + maxSurge: both what the replica sets should have and what there is. The original holds the second only
+    for what should be; here a replica set grows when another has given its pods up, not when it was told to.
     """
     if not timeline.samples:
         return ["nothing was recorded"]
@@ -95,16 +95,9 @@ def bounds(timeline: Timeline, limits: Limits) -> list[str]:
         moment = f"{sample.at - start:.2f} s"
         if sample.available < floor:
             broken.append(f"{moment}: {sample.available} available, want at least {floor}")
-        if sample.desired > ceiling:
-            broken.append(f"{moment}: {sample.desired} pods desired, want at most {ceiling}")
+        if (most := max(sample.desired, sample.total)) > ceiling:
+            broken.append(f"{moment}: {most} pods, want at most {ceiling}")
     return broken
-
-
-def overshoot(timeline: Timeline, limits: Limits) -> float:
-    """Seconds for which there were more pods than replicas + maxSurge, those ending aside."""
-    ceiling = limits.replicas + limits.max_surge
-    pairs = zip(timeline.samples, timeline.samples[1:], strict=False)
-    return sum(later.at - earlier.at for earlier, later in pairs if earlier.total > ceiling)
 
 
 def sample_of(replica_sets: Iterable[Obj], pods: Iterable[Obj], at: float) -> Sample:
