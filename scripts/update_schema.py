@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from drumroll.objects.kinds import KINDS
+from drumroll.objects.kinds import KINDS, REVIEWS
 
 TABLE = Path(__file__).parent.parent / "src/drumroll/objects/schema.json"
 VERSION = "v1.36.0-local"
@@ -57,6 +57,14 @@ POINTERS = _words(
     ClientIPConfig.timeoutSeconds HorizontalPodAutoscalerStatus.observedGeneration AzureDiskVolumeSource.readOnly
     CSIVolumeSource.readOnly HostPathVolumeSource.type Endpoint.hostname Endpoint.nodeName Endpoint.zone
     Preconditions.uid Preconditions.resourceVersion SeccompProfile.localhostProfile PodDNSConfigOption.value
+    ReplicationControllerSpec.replicas StatefulSetSpec.replicas RollingUpdateStatefulSetStrategy.partition
+    allowVolumeExpansion attachRequired backoffLimit backoffLimitPerIndex borrowingLimitPercent completionMode
+    completions endPort failedIndexes failedJobsHistoryLimit fsGroupPolicy lendablePercent managedBy manualSelector
+    maxFailedIndexes nodeAllocatableUpdatePeriodSeconds nominalConcurrencyShares parallelism persistentVolumeName
+    podInfoOnMount podReplacementPolicy preemptionPolicy reclaimPolicy requiresRepublish seLinuxMount
+    serviceAccountTokenInSecrets startingDeadlineSeconds storageCapacity successfulJobsHistoryLimit suspend timeZone
+    ttlSecondsAfterFinished volumeAttributesClassName volumeBindingMode volumeMode JobStatus.ready JobStatus.terminating
+    NetworkPolicyPort.protocol VolumeNodeResources.count
     """
 )
 """Optional scalars that are pointers in the original's Go structs: a zero in them is kept. The EndpointPort meant is
@@ -76,6 +84,11 @@ ALWAYS = _words(
     PodDisruptionBudgetStatus.disruptionsAllowed PodDisruptionBudgetStatus.currentHealthy
     PodDisruptionBudgetStatus.desiredHealthy PodDisruptionBudgetStatus.expectedPods api.core.v1.Event.reportingComponent
     api.core.v1.Event.reportingInstance
+    StatefulSetSpec.template StatefulSetSpec.updateStrategy StatefulSetStatus.availableReplicas DaemonSetSpec.template
+    DaemonSetSpec.updateStrategy JobSpec.template CronJobSpec.jobTemplate JobTemplateSpec.metadata JobTemplateSpec.spec
+    PodTemplate.template NetworkPolicySpec.podSelector ReplicationControllerCondition.lastTransitionTime
+    StatefulSetCondition.lastTransitionTime DaemonSetCondition.lastTransitionTime JobCondition.lastTransitionTime
+    PersistentVolumeClaimCondition.lastTransitionTime
     """
 )
 """Fields that the original writes even when they were never set. Required numbers and booleans are added by rule, and
@@ -189,7 +202,7 @@ def numbers_from_table(table: dict[str, Any]) -> dict[str, Any]:
 def build(numbers: dict[str, Any]) -> str:
     """The text of the table: one message a line, so that a diff reads."""
     package = Package(numbers)
-    kinds = {f"{k.api_version} {k.name}": package.kind_message(k.group, k.version, k.name) for k in KINDS}
+    kinds = {f"{k.api_version} {k.name}": package.kind_message(k.group, k.version, k.name) for k in (*KINDS, *REVIEWS)}
     kinds |= {
         "autoscaling/v1 Scale": "api.autoscaling.v1.Scale",
         "autoscaling/v1 HorizontalPodAutoscaler": "api.autoscaling.v1.HorizontalPodAutoscaler",
@@ -215,7 +228,9 @@ def main() -> int:
     parser.add_argument("--numbers", type=Path, help="protobuf field list to take numbers from")
     options = parser.parse_args()
     old = TABLE.read_text("utf-8") if TABLE.exists() else '{"messages":{}}'
-    numbers = numbers_from_file(options.numbers) if options.numbers else numbers_from_table(json.loads(old))
+    numbers = numbers_from_table(json.loads(old))
+    if options.numbers:
+        numbers |= numbers_from_file(options.numbers)
     new = build(numbers)
     if options.check:
         print(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drumroll.objects.kinds import KINDS
+from drumroll.objects.kinds import SERVED
 from tests.apiserver.server import CONFIG_MAPS, config_map
 
 pytestmark = pytest.mark.asyncio
@@ -21,7 +21,7 @@ async def test_both_roots_are_served_aggregated(server, version):
         for group in body["items"]:
             for served in group["versions"]:
                 found |= {(served["version"], entry["resource"]) for entry in served["resources"]}
-    assert found == {(kind.version, kind.plural) for kind in KINDS}
+    assert found == {(kind.version, kind.plural) for kind in SERVED}
 
 
 async def test_the_newest_form_that_the_client_names_first_is_chosen(server):
@@ -37,11 +37,11 @@ async def test_legacy_discovery_names_every_kind_and_subresource(server):
         for version in group["versions"]:
             documents.append(await server.made("GET", f"/apis/{version['groupVersion']}"))
     found = {entry["name"] for document in documents for entry in document["resources"]}
-    expected = {kind.plural for kind in KINDS} | {f"{k.plural}/{s}" for k in KINDS for s in k.subresources}
+    expected = {kind.plural for kind in SERVED} | {f"{k.plural}/{s}" for k in SERVED for s in k.subresources}
     assert found == expected
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.plural}.{kind.group}")
+@pytest.mark.parametrize("kind", SERVED, ids=lambda kind: f"{kind.plural}.{kind.group}")
 async def test_every_kind_that_is_named_can_be_listed_and_shown_as_a_table(server, kind):
     listing = await server.made("GET", kind.path())
     assert (listing["kind"], listing["apiVersion"]) == (f"{kind.name}List", kind.api_version)

@@ -7,20 +7,25 @@ from functools import cache, lru_cache
 
 import orjson
 
-from drumroll.objects.kinds import ALL_VERBS, KINDS, Kind
+from drumroll.objects.kinds import SERVED, Kind
 from drumroll.objects.meta import Obj
 from drumroll.objects.wire import JSON, Response
 
 GIT_VERSION = "v1.36.0+drumroll"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList"
 
-_OTHER_KIND = {"scale": ("autoscaling", "v1", "Scale"), "eviction": ("policy", "v1", "Eviction")}
+_OTHER_KIND = {
+    "scale": ("autoscaling", "v1", "Scale"),
+    "eviction": ("policy", "v1", "Eviction"),
+    "token": ("authentication.k8s.io", "v1", "TokenRequest"),
+}
 _OTHER_NAME = {"binding": "Binding"}
 _VERBS = {
     "status": ["get", "patch", "update"],
     "scale": ["get", "patch", "update"],
     "binding": ["create"],
     "eviction": ["create"],
+    "token": ["create"],
     "log": ["get"],
     "finalize": ["update"],
 }
@@ -30,7 +35,7 @@ _VERBS = {
 def groups() -> dict[str, list[str]]:
     """Versions per group, both in serving order; the core group is the empty name."""
     found: dict[str, list[str]] = {}
-    for kind in KINDS:
+    for kind in SERVED:
         versions = found.setdefault(kind.group, [])
         if kind.version not in versions:
             versions.append(kind.version)
@@ -39,7 +44,7 @@ def groups() -> dict[str, list[str]]:
 
 def kinds_in(group: str, version: str) -> list[Kind]:
     """The kinds of one group and version, by resource name."""
-    return sorted((k for k in KINDS if (k.group, k.version) == (group, version)), key=lambda kind: kind.plural)
+    return sorted((k for k in SERVED if (k.group, k.version) == (group, version)), key=lambda kind: kind.plural)
 
 
 def answer(path: str, accept: str, address: str) -> Response | None:
@@ -96,7 +101,7 @@ def _legacy_entries(kind: Kind) -> Iterator[Obj]:
         "verbs": verbs(kind),
         "shortNames": list(kind.short_names),
         "categories": list(kind.categories),
-        "storageVersionHash": _storage_hash(kind),
+        "storageVersionHash": _storage_hash(kind) if "get" in kind.verbs else None,
     }
     yield {name: value for name, value in entry.items() if value not in ([], None)}
     for subresource in sorted(kind.subresources):
@@ -113,7 +118,7 @@ def _legacy_entries(kind: Kind) -> Iterator[Obj]:
 
 def verbs(kind: Kind) -> list[str]:
     """The verbs of a kind's objects."""
-    return [verb for verb in ALL_VERBS if verb != "deletecollection" or kind.plural != "namespaces"]
+    return [verb for verb in kind.verbs if verb != "deletecollection" or kind.plural != "namespaces"]
 
 
 def _storage_hash(kind: Kind) -> str:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from drumroll.apiserver.failures import no_resource
-from drumroll.objects.kinds import BY_RESOURCE, KINDS, Kind
+from drumroll.objects.kinds import BY_RESOURCE, SERVED, Kind
 
-GROUP_VERSIONS = frozenset((kind.group, kind.version) for kind in KINDS)
-GROUPS = frozenset(kind.group for kind in KINDS)
+GROUP_VERSIONS = frozenset((kind.group, kind.version) for kind in SERVED)
+GROUPS = frozenset(kind.group for kind in SERVED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Kind:
     categories: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
     generation: bool = False
+    verbs: tuple[str, ...] = ALL_VERBS
 
     @property
     def api_version(self) -> str:
@@ -50,7 +51,7 @@ SERVICE = Kind("", "v1", "Service", "services", "service", True, ("svc",), ("all
 ENDPOINTS = Kind("", "v1", "Endpoints", "endpoints", "endpoints", True, ("ep",))
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", "configmap", True, ("cm",))
 SECRET = Kind("", "v1", "Secret", "secrets", "secret")
-SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount", True, ("sa",))
+SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount", True, ("sa",), (), ("token",))
 EVENT = Kind("", "v1", "Event", "events", "event", True, ("ev",))
 EVENTS_EVENT = Kind("events.k8s.io", "v1", "Event", "events", "event", True, ("ev",))
 DEPLOYMENT = Kind(
@@ -78,13 +79,110 @@ POD_DISRUPTION_BUDGET = Kind(
     ("status",), generation=True,
 )  # fmt: skip
 
+REPLICATION_CONTROLLER = Kind(
+    "", "v1", "ReplicationController", "replicationcontrollers", "replicationcontroller", True, ("rc",), ("all",),
+    ("status", "scale"), generation=True,
+)  # fmt: skip
+POD_TEMPLATE = Kind("", "v1", "PodTemplate", "podtemplates", "podtemplate", generation=True)
+LIMIT_RANGE = Kind("", "v1", "LimitRange", "limitranges", "limitrange", True, ("limits",))
+RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas", "resourcequota", True, ("quota",), (), ("status",))
+PERSISTENT_VOLUME = Kind(
+    "", "v1", "PersistentVolume", "persistentvolumes", "persistentvolume", False, ("pv",), (), ("status",)
+)
+PERSISTENT_VOLUME_CLAIM = Kind(
+    "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim", True, ("pvc",), (),
+    ("status",),
+)  # fmt: skip
+STATEFUL_SET = Kind(
+    "apps", "v1", "StatefulSet", "statefulsets", "statefulset", True, ("sts",), ("all",),
+    ("status", "scale"), generation=True,
+)  # fmt: skip
+DAEMON_SET = Kind(
+    "apps", "v1", "DaemonSet", "daemonsets", "daemonset", True, ("ds",), ("all",), ("status",), generation=True
+)
+CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions", "controllerrevision")
+HORIZONTAL_POD_AUTOSCALER_V1 = Kind(
+    "autoscaling", "v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "horizontalpodautoscaler",
+    True, ("hpa",), ("all",), ("status",),
+)  # fmt: skip
+JOB = Kind("batch", "v1", "Job", "jobs", "job", True, (), ("all",), ("status",), generation=True)
+CRON_JOB = Kind("batch", "v1", "CronJob", "cronjobs", "cronjob", True, ("cj",), ("all",), ("status",), generation=True)
+NETWORK_POLICY = Kind(
+    "networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "networkpolicy", True, ("netpol",), generation=True
+)
+PRIORITY_CLASS = Kind(
+    "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", "priorityclass", False, ("pc",), generation=True
+)
+RUNTIME_CLASS = Kind("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", "runtimeclass", False)
+STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", "storageclass", False, ("sc",))
+VOLUME_ATTACHMENT = Kind(
+    "storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", "volumeattachment", False, (), (), ("status",)
+)
+VOLUME_ATTRIBUTES_CLASS = Kind(
+    "storage.k8s.io", "v1", "VolumeAttributesClass", "volumeattributesclasses", "volumeattributesclass", False, ("vac",)
+)
+CSI_DRIVER = Kind("storage.k8s.io", "v1", "CSIDriver", "csidrivers", "csidriver", False, generation=True)
+CSI_NODE = Kind("storage.k8s.io", "v1", "CSINode", "csinodes", "csinode", False)
+CSI_STORAGE_CAPACITY = Kind("storage.k8s.io", "v1", "CSIStorageCapacity", "csistoragecapacities", "csistoragecapacity")
+FLOW_SCHEMA = Kind(
+    "flowcontrol.apiserver.k8s.io", "v1", "FlowSchema", "flowschemas", "flowschema", False, (), (), ("status",),
+    generation=True,
+)  # fmt: skip
+PRIORITY_LEVEL_CONFIGURATION = Kind(
+    "flowcontrol.apiserver.k8s.io", "v1", "PriorityLevelConfiguration", "prioritylevelconfigurations",
+    "prioritylevelconfiguration", False, (), (), ("status",), generation=True,
+)  # fmt: skip
+
+_RBAC, _AUTHENTICATION, _AUTHORIZATION = "rbac.authorization.k8s.io", "authentication.k8s.io", "authorization.k8s.io"
+ROLE = Kind(_RBAC, "v1", "Role", "roles", "role")
+ROLE_BINDING = Kind(_RBAC, "v1", "RoleBinding", "rolebindings", "rolebinding")
+CLUSTER_ROLE = Kind(_RBAC, "v1", "ClusterRole", "clusterroles", "clusterrole", False)
+CLUSTER_ROLE_BINDING = Kind(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", "clusterrolebinding", False)
+
+
+def _review(group: str, name: str, *, namespaced: bool = False) -> Kind:
+    return Kind(group, "v1", name, f"{name.lower()}s", name.lower(), namespaced, verbs=("create",))
+
+
+TOKEN_REVIEW = _review(_AUTHENTICATION, "TokenReview")
+SELF_SUBJECT_REVIEW = _review(_AUTHENTICATION, "SelfSubjectReview")
+SUBJECT_ACCESS_REVIEW = _review(_AUTHORIZATION, "SubjectAccessReview")
+LOCAL_SUBJECT_ACCESS_REVIEW = _review(_AUTHORIZATION, "LocalSubjectAccessReview", namespaced=True)
+SELF_SUBJECT_ACCESS_REVIEW = _review(_AUTHORIZATION, "SelfSubjectAccessReview")
+SELF_SUBJECT_RULES_REVIEW = _review(_AUTHORIZATION, "SelfSubjectRulesReview")
+REVIEWS = (
+    TOKEN_REVIEW, SELF_SUBJECT_REVIEW, SUBJECT_ACCESS_REVIEW, LOCAL_SUBJECT_ACCESS_REVIEW, SELF_SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_RULES_REVIEW,
+)  # fmt: skip
+"""Questions in the form of objects: answered at once, never stored, so nothing that walks `KINDS` meets them."""
+
 KINDS: tuple[Kind, ...] = (
-    NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, EVENTS_EVENT, DEPLOYMENT,
-    REPLICA_SET, ENDPOINT_SLICE, INGRESS, INGRESS_CLASS, LEASE, HORIZONTAL_POD_AUTOSCALER, POD_DISRUPTION_BUDGET,
+    NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, REPLICATION_CONTROLLER,
+    POD_TEMPLATE, LIMIT_RANGE, RESOURCE_QUOTA, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM,
+    DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET, CONTROLLER_REVISION,
+    EVENTS_EVENT,
+    HORIZONTAL_POD_AUTOSCALER, HORIZONTAL_POD_AUTOSCALER_V1,
+    JOB, CRON_JOB,
+    INGRESS, INGRESS_CLASS, NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
+    ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
+    STORAGE_CLASS, VOLUME_ATTACHMENT, VOLUME_ATTRIBUTES_CLASS, CSI_DRIVER, CSI_NODE, CSI_STORAGE_CAPACITY,
+    PRIORITY_CLASS,
+    LEASE,
+    RUNTIME_CLASS,
+    ENDPOINT_SLICE,
+    FLOW_SCHEMA, PRIORITY_LEVEL_CONFIGURATION,
 )  # fmt: skip
 """In the order in which discovery lists groups."""
 
-BY_RESOURCE: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in KINDS}
+STORED_AS: dict[Kind, Kind] = {EVENTS_EVENT: EVENT, HORIZONTAL_POD_AUTOSCALER_V1: HORIZONTAL_POD_AUTOSCALER}
+"""Kinds that are another view of the objects of a stored kind."""
+
+_AFTER_EVENTS = KINDS.index(EVENTS_EVENT) + 1
+SERVED: tuple[Kind, ...] = (*KINDS[:_AFTER_EVENTS], *REVIEWS, *KINDS[_AFTER_EVENTS:])
+"""Everything that has a path: the stored kinds and the reviews."""
+
+BY_RESOURCE: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in SERVED}
 BY_KIND: dict[tuple[str, str], Kind] = {(k.api_version, k.name): k for k in KINDS}
 
 
