@@ -22,6 +22,7 @@ TABLE = Path(__file__).parent.parent / "src/drumroll/objects/schema.json"
 VERSION = "v1.36.0-local"
 META = "apimachinery.pkg.apis.meta.v1."
 CORE = "api.core.v1."
+EXTENSIONS = "apiextensions-apiserver.pkg.apis.apiextensions.v1."
 EXTRA_ROOTS = (
     META + "DeleteOptions", META + "Status", CORE + "Binding", "api.autoscaling.v1.Scale",
     "api.autoscaling.v1.HorizontalPodAutoscaler", "api.policy.v1.Eviction", "api.authentication.v1.TokenRequest",
@@ -33,6 +34,10 @@ SCALARS = {
     "apimachinery.pkg.util.intstr.IntOrString": "intstr",
     "apimachinery.pkg.runtime.RawExtension": "raw",
     "apimachinery.pkg.apis.meta.v1.FieldsV1": "fieldsv1",
+    EXTENSIONS + "JSON": "json",
+    EXTENSIONS + "JSONSchemaPropsOrStringArray": "json",
+    EXTENSIONS + "JSONSchemaPropsOrArray": "schemaorbool",
+    EXTENSIONS + "JSONSchemaPropsOrBool": "schemaorbool",
 }
 
 
@@ -63,6 +68,10 @@ POINTERS = _words(
     maxFailedIndexes nodeAllocatableUpdatePeriodSeconds nominalConcurrencyShares parallelism persistentVolumeName
     podInfoOnMount podReplacementPolicy preemptionPolicy reclaimPolicy requiresRepublish seLinuxMount
     serviceAccountTokenInSecrets startingDeadlineSeconds storageCapacity successfulJobsHistoryLimit suspend timeZone
+    multipleOf minimum maximum minLength maxLength minItems maxItems minProperties maxProperties
+    x-kubernetes-preserve-unknown-fields x-kubernetes-list-type x-kubernetes-map-type optionalOldSelf
+    deprecationWarning labelSelectorPath ValidationRule.reason ServiceReference.path ServiceReference.port
+    WebhookClientConfig.url
     ttlSecondsAfterFinished volumeAttributesClassName volumeBindingMode volumeMode JobStatus.ready JobStatus.terminating
     NetworkPolicyPort.protocol VolumeNodeResources.count
     """
@@ -108,7 +117,9 @@ class Package:
     def kind_message(self, group: str, version: str, kind: str) -> str:
         for name, schema in self.definitions.items():
             for gvk in schema.get("x-kubernetes-group-version-kind", ()):
-                if (gvk["group"], gvk["version"], gvk["kind"]) == (group, version, kind) and name.startswith("api."):
+                if (gvk["group"], gvk["version"], gvk["kind"]) == (group, version, kind) and name.startswith(
+                    ("api.", EXTENSIONS)
+                ):
                     return name
         raise SystemExit(f"the package has no {group}/{version} {kind}")
 

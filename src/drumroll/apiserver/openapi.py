@@ -28,6 +28,8 @@ _SCALARS: dict[str, Obj] = {
     "double": {"type": "number", "format": "double"},
     "bytes": {"type": "string", "format": "byte"},
     "raw": {"type": "object"},
+    "json": {},
+    "schemaorbool": {},
 }
 _NAMED = {
     "quantity": "apimachinery.pkg.api.resource.Quantity",

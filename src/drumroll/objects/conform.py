@@ -276,6 +276,12 @@ def _raw(value: Any, _: Unknown) -> Any:
     return value
 
 
+def _schema_or_bool(value: Any, unknown: Unknown) -> Any:
+    if type(value) is bool:
+        return value
+    return checker("apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")(value, unknown)
+
+
 _SCALARS: dict[str, Check] = {
     "string": _exactly(str, "string"),
     "bool": _exactly(bool, "bool"),
@@ -288,5 +294,7 @@ _SCALARS: dict[str, Check] = {
     "microtime": _text(canonical_micro_time, "string"),
     "bytes": _text(check_base64, "[]uint8"),
     "raw": _raw,
+    "json": _raw,
+    "schemaorbool": _schema_or_bool,
     "fieldsv1": _raw,
 }

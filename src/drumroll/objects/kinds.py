@@ -132,6 +132,10 @@ PRIORITY_LEVEL_CONFIGURATION = Kind(
     "flowcontrol.apiserver.k8s.io", "v1", "PriorityLevelConfiguration", "prioritylevelconfigurations",
     "prioritylevelconfiguration", False, (), (), ("status",), generation=True,
 )  # fmt: skip
+CUSTOM_RESOURCE_DEFINITION = Kind(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", "customresourcedefinition",
+    False, ("crd", "crds"), ("api-extensions",), ("status",), generation=True,
+)  # fmt: skip
 
 _RBAC, _AUTHENTICATION, _AUTHORIZATION = "rbac.authorization.k8s.io", "authentication.k8s.io", "authorization.k8s.io"
 ROLE = Kind(_RBAC, "v1", "Role", "roles", "role")
@@ -167,6 +171,7 @@ KINDS: tuple[Kind, ...] = (
     POD_DISRUPTION_BUDGET,
     ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
     STORAGE_CLASS, VOLUME_ATTACHMENT, VOLUME_ATTRIBUTES_CLASS, CSI_DRIVER, CSI_NODE, CSI_STORAGE_CAPACITY,
+    CUSTOM_RESOURCE_DEFINITION,
     PRIORITY_CLASS,
     LEASE,
     RUNTIME_CLASS,

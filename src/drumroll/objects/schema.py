@@ -2,7 +2,7 @@
 
 `scripts/update_schema.py` writes the table, `schema.json`, which is read on first use; no schema is written by hand.
 Types are `string`, `bool`, `int32`, `int64`, `double`, `bytes`, `quantity`, `time`, `microtime`, `intstr`, `raw`,
-`fieldsv1`, a message's name, `[]T` or `map[string]T`.
+`json` (any value), `schemaorbool` (a JSON schema, or true or false), `fieldsv1`, a message's name, `[]T` or `map[string]T`.
 """
 
 from collections.abc import Mapping
@@ -76,7 +76,7 @@ def _table() -> dict[str, Any]:
 
 def is_message(type_: str) -> bool:
     """Whether a type of the table names a message, rather than a scalar, a list or a map."""
-    return type_.startswith(("api.", "apimachinery."))
+    return type_.startswith(("api.", "apimachinery.", "apiextensions-apiserver."))
 
 
 @cache
