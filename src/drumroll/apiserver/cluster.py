@@ -12,6 +12,7 @@ from drumroll.apiserver.allocation import Allocator
 from drumroll.apiserver.failures import conflict, missing, unavailable
 from drumroll.apiserver.routing import Target
 from drumroll.apiserver.stages import Stages
+from drumroll.objects.kinds import STORED_AS
 from drumroll.objects.meta import Obj, Revision
 from drumroll.store.interface import Draft, Record, Stale, Store, Unavailable, Write
 
@@ -81,7 +82,7 @@ class Cluster:
             if new == old and not gone:
                 return Outcome(record.value)
             started = perf_counter_ns()
-            draft = codec.draft(target.kind, new)
+            draft = codec.draft(STORED_AS.get(target.kind, target.kind), new)
             self.stages.add("encode", started)
             if dry_run:
                 return Outcome(draft.at(record.revision), gone)

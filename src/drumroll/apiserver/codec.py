@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from drumroll.objects.kinds import EVENT, EVENTS_EVENT, Kind
+from drumroll.objects.kinds import STORED_AS, Kind
 from drumroll.objects.meta import Obj
 from drumroll.store.interface import Draft, Record
 
@@ -30,8 +30,8 @@ def head(kind: Kind) -> Head:
 
 
 def collection(kind: Kind) -> str:
-    """The store's collection for a kind; the two Event kinds are two views of one."""
-    return EVENT.resource if kind is EVENTS_EVENT else kind.resource
+    """The store's collection for a kind; two views of the same objects share one."""
+    return STORED_AS.get(kind, kind).resource
 
 
 def key(namespace: str, name: str) -> str:

@@ -1,9 +1,21 @@
-"""The two Event kinds are two views of one stored object. Source: pkg/apis/events/v1/conversion.go."""
+"""Kinds that are two views of one stored object: Events, and autoscalers of two versions.
+
+Source: pkg/apis/events/v1/conversion.go.
+"""
 
 import orjson
 
 from drumroll.apiserver import codec
-from drumroll.objects.kinds import EVENT, EVENTS_EVENT, Kind
+from drumroll.domain.autoscaler_versions import to_v1, to_v2
+from drumroll.domain.defaults import set_defaults
+from drumroll.objects.kinds import (
+    EVENT,
+    EVENTS_EVENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    HORIZONTAL_POD_AUTOSCALER_V1,
+    STORED_AS,
+    Kind,
+)
 from drumroll.objects.meta import Obj
 
 _RENAMED = {
@@ -21,6 +33,8 @@ _OPTIONAL = ("reportingComponent", "reportingInstance", "message", "deprecatedSo
 
 def seen_as(kind: Kind, stored: Obj) -> Obj:
     """A stored object as `kind` shows it."""
+    if kind is HORIZONTAL_POD_AUTOSCALER_V1:
+        return to_v1(stored)
     if kind is not EVENTS_EVENT:
         return stored
     shown = {_RENAMED.get(name, name): value for name, value in stored.items()}
@@ -34,6 +48,10 @@ def seen_as(kind: Kind, stored: Obj) -> Obj:
 
 def stored_as(kind: Kind, obj: Obj) -> Obj:
     """An object of `kind` as it is stored."""
+    if kind is HORIZONTAL_POD_AUTOSCALER_V1:
+        converted = to_v2(obj)
+        set_defaults(HORIZONTAL_POD_AUTOSCALER, converted)
+        return converted
     if kind is not EVENTS_EVENT:
         return obj
     stored = {_BACK.get(name, name): value for name, value in obj.items()}
@@ -47,13 +65,15 @@ def stored_as(kind: Kind, obj: Obj) -> Obj:
 
 def storage_kind(kind: Kind) -> Kind:
     """The kind as which objects of `kind` are stored."""
-    return EVENT if kind is EVENTS_EVENT else kind
+    return STORED_AS.get(kind, kind)
 
 
 def value_as(kind: Kind, value: bytes) -> bytes:
-    """A stored value as `kind` shows it; the same bytes for all kinds but one."""
-    if kind is not EVENTS_EVENT:
+    """A stored value as `kind` shows it; the same bytes for kinds that are stored themselves."""
+    if kind not in STORED_AS:
         return value
     obj = seen_as(kind, orjson.loads(value))
+    if "resourceVersion" not in obj["metadata"]:  # of a dry run
+        return codec.without_revision(kind, codec.draft(kind, obj))
     revision = int(obj["metadata"]["resourceVersion"])
     return codec.draft(kind, obj).at(revision)

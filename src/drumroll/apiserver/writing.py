@@ -113,7 +113,7 @@ async def update(cluster: Cluster, target: Target, request: Request) -> Response
 
     def replace(old: Obj) -> Obj:
         check_preconditions(target, old, uid, revision)
-        return updated(cluster, target, _copy(found.obj), old)
+        return updated(cluster, target, _copy(found.obj), seen_as(target.kind, old))
 
     value = await change_object(cluster, target, replace, dry_run=options.dry_run, once=revision not in ("", "0"))
     return present.one(200, value, found.warnings)

@@ -11,7 +11,7 @@ from drumroll.controllers.loop import Controller, Keys, Watch
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.garbage import Dependent, OwnerState, World, finalizers_of, is_waiting, reconcile
 from drumroll.objects.errors import NotFound
-from drumroll.objects.kinds import BY_KIND, EVENT, EVENTS_EVENT, KINDS, Kind
+from drumroll.objects.kinds import BY_KIND, EVENT, KINDS, STORED_AS, Kind
 from drumroll.objects.meta import Key, Obj, is_deleting, key_of, uid_of
 
 KNOWN_GONE = 10_000  # uids remembered: a uid never comes back
@@ -32,7 +32,7 @@ class _Graph:
         self._caches = caches
         self._gone: OrderedDict[str, None] = OrderedDict()
         self.informers: dict[Kind, Informer] = {
-            kind: caches.of(kind) for kind in KINDS if kind not in (EVENT, EVENTS_EVENT)
+            kind: caches.of(kind) for kind in KINDS if kind is not EVENT and kind not in STORED_AS
         }
 
     def dependents(self, uid: str) -> tuple[Dependent, ...]:

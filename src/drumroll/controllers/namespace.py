@@ -8,7 +8,7 @@ from drumroll.controllers.caches import Caches
 from drumroll.controllers.loop import Controller, Watch
 from drumroll.domain.actions import NOTHING, DeleteAll, Plan
 from drumroll.domain.namespace import reconcile
-from drumroll.objects.kinds import EVENT, EVENTS_EVENT, KINDS, NAMESPACE, Kind
+from drumroll.objects.kinds import EVENT, KINDS, NAMESPACE, STORED_AS, Kind
 from drumroll.objects.meta import Key, Obj, is_deleting, key_of
 
 SOON = timedelta(milliseconds=50)
@@ -18,7 +18,7 @@ def namespace_controller(caches: Caches) -> Controller:
     """Empties namespaces that are being deleted, then lets them go."""
     namespaces = caches.of(NAMESPACE)
     contents: dict[Kind, Informer] = {
-        kind: caches.of(kind) for kind in KINDS if kind.namespaced and kind not in (EVENT, EVENTS_EVENT)
+        kind: caches.of(kind) for kind in KINDS if kind.namespaced and kind is not EVENT and kind not in STORED_AS
     }
 
     def of_itself(old: Obj | None, new: Obj | None) -> Iterable[Key]:

@@ -88,6 +88,10 @@ def set_horizontal_pod_autoscaler_defaults(autoscaler: Obj) -> None:
     spec = _part(autoscaler, "spec")
     if spec.get("minReplicas") is None:
         spec["minReplicas"] = 1
+    if autoscaler.get("apiVersion") == "autoscaling/v1":
+        for field in ("currentReplicas", "desiredReplicas"):
+            _part(autoscaler, "status").setdefault(field, 0)
+        return
     if not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]

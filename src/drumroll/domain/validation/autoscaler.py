@@ -1,5 +1,6 @@
 """Rules for autoscalers and disruption budgets. Source: pkg/apis/{autoscaling,policy}/validation/validation.go."""
 
+from drumroll.domain.autoscaler_versions import to_v2
 from drumroll.domain.validation.field import NOT_NEGATIVE, Errors, invalid, required, unsupported
 from drumroll.domain.validation.metadata import (
     shown_selector,
@@ -21,13 +22,18 @@ _METRIC_FIELDS = {
 def validate_horizontal_pod_autoscaler(autoscaler: Obj) -> Errors:
     """The rules for a new autoscaler."""
     yield from validate_metadata(autoscaler["metadata"], namespaced=True, name_faults=subdomain_faults)
-    yield from _validate_autoscaler_spec(autoscaler.get("spec") or {})
+    yield from _validate_autoscaler_spec(_spec_of_v2(autoscaler))
 
 
 def validate_horizontal_pod_autoscaler_update(new: Obj, old: Obj) -> Errors:
     """The rules for a changed autoscaler."""
     yield from validate_metadata_update(new["metadata"], old["metadata"])
-    yield from _validate_autoscaler_spec(new.get("spec") or {})
+    yield from _validate_autoscaler_spec(_spec_of_v2(new))
+
+
+def _spec_of_v2(autoscaler: Obj) -> Obj:
+    latest = to_v2(autoscaler) if autoscaler.get("apiVersion") == "autoscaling/v1" else autoscaler
+    return latest.get("spec") or {}
 
 
 def _validate_autoscaler_spec(spec: Obj) -> Errors:
