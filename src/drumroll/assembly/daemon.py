@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import errno
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import orjson
 
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.settings import Settings
+from drumroll.objects.errors import ServiceUnavailable
 
 READY_TIMEOUT = 30.0  # seconds; a start takes well under one
 
@@ -74,19 +76,35 @@ def run_here(home: Home, settings: Settings, announce: Callable[[dict[str, str]]
     sys.setswitchinterval(0.0005)  # the store's writer thread gets its turn beside a busy loop (docs/performance.md)
     try:
         uvloop.run(run_control_plane(home, settings, lambda facts: announce(dataclasses.asdict(facts))))
-    except* Refusal as group:
-        raise first_refusal(group) from None
-    except* (asyncio.CancelledError, KeyboardInterrupt):
-        pass
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        return
+    except Exception as error:
+        reasons = leaves(error)
+        if refusal := next(filter(None, map(refusal_of, reasons)), None):
+            raise refusal from None
+        if not all(isinstance(reason, asyncio.CancelledError) for reason in reasons):
+            raise
 
 
-def first_refusal(group: BaseException) -> Refusal:
-    """The Refusal inside nested exception groups."""
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    if not isinstance(group, Refusal):
-        raise TypeError("no refusal in the group") from group
-    return group
+def leaves(error: BaseException) -> list[BaseException]:
+    """The exceptions inside nested groups."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+    return [error]
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """A sentence for what a person can mend; None for what is our fault."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, ServiceUnavailable):
+        return Refusal(f"the API server cannot start: {error.message}")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" ({error.filename})" if error.filename else ""
+        return Refusal(f"the disk is full{where}. Make room, or choose a --home on another disk.")
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return Refusal(f"{error.strerror}: {error.filename}. Use a --home that this user may write to.")
+    return None
 
 
 def main() -> int:
