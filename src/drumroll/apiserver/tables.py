@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from drumroll.apiserver.tables_access import ACCESS_PRINTERS
 from drumroll.apiserver.tables_cells import AGE, NAME, Printer, age
 from drumroll.apiserver.tables_network import NETWORK_PRINTERS
 from drumroll.apiserver.tables_resources import RESOURCE_PRINTERS
@@ -48,4 +49,9 @@ def _name_and_age(obj: Obj, now: datetime) -> list[str]:
 
 
 _DEFAULT = Printer((NAME, AGE), _name_and_age)
-_PRINTERS: Mapping[tuple[str, str], Printer] = {**WORKLOAD_PRINTERS, **NETWORK_PRINTERS, **RESOURCE_PRINTERS}
+_PRINTERS: Mapping[tuple[str, str], Printer] = {
+    **ACCESS_PRINTERS,
+    **WORKLOAD_PRINTERS,
+    **NETWORK_PRINTERS,
+    **RESOURCE_PRINTERS,
+}

@@ -7,6 +7,7 @@ comparing objects compares what was meant.
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 
+from drumroll.domain.defaults.access import set_binding_defaults, set_role_defaults
 from drumroll.domain.defaults.network import (
     set_endpoint_slice_defaults,
     set_endpoints_defaults,
@@ -124,4 +125,8 @@ _BY_KIND: Mapping[tuple[str, str], Callable[[Obj], None]] = {
     ("coordination.k8s.io", "Lease"): _lease,
     ("autoscaling", "HorizontalPodAutoscaler"): set_horizontal_pod_autoscaler_defaults,
     ("policy", "PodDisruptionBudget"): set_pod_disruption_budget_defaults,
+    ("rbac.authorization.k8s.io", "Role"): set_role_defaults,
+    ("rbac.authorization.k8s.io", "ClusterRole"): set_role_defaults,
+    ("rbac.authorization.k8s.io", "RoleBinding"): set_binding_defaults,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): set_binding_defaults,
 }

@@ -6,7 +6,17 @@ change skips the rules for it: what is stored is valid.
 
 from collections.abc import Callable, Mapping
 
-from drumroll.domain.validation import autoscaler, cluster, configuration, endpoints, ingress, pod, service, workload
+from drumroll.domain.validation import (
+    autoscaler,
+    cluster,
+    configuration,
+    endpoints,
+    ingress,
+    pod,
+    rbac,
+    service,
+    workload,
+)
 from drumroll.domain.validation.field import Errors
 from drumroll.domain.validation.metadata import validate_metadata_update
 from drumroll.objects.errors import FieldError
@@ -59,6 +69,10 @@ _CREATE: Mapping[tuple[str, str], Callable[[Obj], Errors]] = {
     ("coordination.k8s.io", "Lease"): cluster.validate_lease,
     ("autoscaling", "HorizontalPodAutoscaler"): autoscaler.validate_horizontal_pod_autoscaler,
     ("policy", "PodDisruptionBudget"): autoscaler.validate_pod_disruption_budget,
+    ("rbac.authorization.k8s.io", "Role"): rbac.validate_role,
+    ("rbac.authorization.k8s.io", "ClusterRole"): rbac.validate_cluster_role,
+    ("rbac.authorization.k8s.io", "RoleBinding"): rbac.validate_role_binding,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): rbac.validate_cluster_role_binding,
 }
 _UPDATE: Mapping[tuple[str, str], Callable[[Obj, Obj], Errors]] = {
     ("", "Node"): cluster.validate_node_update,
@@ -73,4 +87,6 @@ _UPDATE: Mapping[tuple[str, str], Callable[[Obj, Obj], Errors]] = {
     ("networking.k8s.io", "IngressClass"): ingress.validate_ingress_class_update,
     ("autoscaling", "HorizontalPodAutoscaler"): autoscaler.validate_horizontal_pod_autoscaler_update,
     ("policy", "PodDisruptionBudget"): autoscaler.validate_pod_disruption_budget_update,
+    ("rbac.authorization.k8s.io", "RoleBinding"): rbac.validate_role_binding_update,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): rbac.validate_cluster_role_binding_update,
 }

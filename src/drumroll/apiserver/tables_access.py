@@ -1,0 +1,49 @@
+"""How roles, bindings and ServiceAccounts are printed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from drumroll.apiserver.tables_cells import AGE, NAME, Cell, Column, Printer, age
+from drumroll.objects.meta import Obj
+
+_ROLE_COLUMNS = (NAME, Column("Created At", "When the role was created."))
+_BINDING_COLUMNS = (
+    NAME,
+    Column("Role", "What is granted."),
+    AGE,
+    Column("Users", "Users to whom it is granted.", wide=True),
+    Column("Groups", "Groups to whom it is granted.", wide=True),
+    Column("ServiceAccounts", "ServiceAccounts to whom it is granted.", wide=True),
+)
+_ACCOUNT_COLUMNS = (NAME, Column("Secrets", "How many Secrets it names."), AGE)
+
+
+def _role(role: Obj, now: datetime) -> list[Cell]:
+    return [role["metadata"]["name"], role["metadata"].get("creationTimestamp") or ""]
+
+
+def _binding(binding: Obj, now: datetime) -> list[Cell]:
+    subjects = binding.get("subjects") or ()
+    named = {kind: [s["name"] for s in subjects if s["kind"] == kind] for kind in ("User", "Group")}
+    accounts = [f"{s.get('namespace') or ''}/{s['name']}" for s in subjects if s["kind"] == "ServiceAccount"]
+    return [
+        binding["metadata"]["name"],
+        f"{binding['roleRef']['kind']}/{binding['roleRef']['name']}",
+        age(binding, now),
+        ", ".join(named["User"]),
+        ", ".join(named["Group"]),
+        ", ".join(accounts),
+    ]
+
+
+def _account(account: Obj, now: datetime) -> list[Cell]:
+    return [account["metadata"]["name"], len(account.get("secrets") or ()), age(account, now)]
+
+
+ACCESS_PRINTERS: Mapping[tuple[str, str], Printer] = {
+    ("", "ServiceAccount"): Printer(_ACCOUNT_COLUMNS, _account),
+    ("rbac.authorization.k8s.io", "Role"): Printer(_ROLE_COLUMNS, _role),
+    ("rbac.authorization.k8s.io", "ClusterRole"): Printer(_ROLE_COLUMNS, _role),
+    ("rbac.authorization.k8s.io", "RoleBinding"): Printer(_BINDING_COLUMNS, _binding),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): Printer(_BINDING_COLUMNS, _binding),
+}
