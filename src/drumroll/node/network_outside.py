@@ -70,9 +70,9 @@ class Uplink:
         """Let what leaves `source` carry the address of the interface that it leaves by."""
         if shutil.which("nft"):
             rule = f"ip saddr {source} ip daddr != {source} masquerade"
-            chain = f"chain outgoing {{ type nat hook postrouting priority 100; {rule}; }}"
+            chain = f"chain outgoing {{\ntype nat hook postrouting priority 100;\n{rule}\n}}"
             table = f"table ip {self._table}"
-            self._run(namespace, "nft", f"add {table}; flush {table}; {table} {{ {chain} }}")
+            self._run(namespace, "nft", f"add {table}\nflush {table}\n{table} {{\n{chain}\n}}")
             return
         append = ("iptables", "-w", "-t", "nat", "-A", "POSTROUTING", *self._rule(source))
         present = self._run(namespace, *(word if word != "-A" else "-C" for word in append), check=False)
