@@ -1,8 +1,9 @@
 """What every verb works with: the store, the clock, the allocator and the timings, and the one compare-and-set loop."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter_ns
 from typing import TypeAlias
@@ -41,6 +42,7 @@ class Cluster:
     allocator: Allocator
     stages: Stages
     now: Callable[[], datetime]
+    watches: Counter[str] = field(default_factory=Counter)  # open ones, by resource
 
     def find(self, target: Target) -> Record:
         """The stored object. Raises NotFound."""

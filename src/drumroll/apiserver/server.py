@@ -8,13 +8,14 @@ from ipaddress import IPv4Network
 
 from drumroll.apiserver import codec, discovery
 from drumroll.apiserver.allocation import Allocator
-from drumroll.apiserver.answering import TEXT, document, failure, text
+from drumroll.apiserver.answering import document, failure, text
 from drumroll.apiserver.authentication import OPEN_PATHS, authorize, token_user
 from drumroll.apiserver.bootstrap import bootstrap
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.deleting import delete, delete_collection, remove
 from drumroll.apiserver.failures import no_method
 from drumroll.apiserver.logs import logs
+from drumroll.apiserver.meters import Meters
 from drumroll.apiserver.options import DeleteOptions, list_options
 from drumroll.apiserver.pods import bind, evict
 from drumroll.apiserver.reading import get, list_objects
@@ -26,6 +27,7 @@ from drumroll.apiserver.writing import create, patch, update
 from drumroll.objects.errors import ApiError, InternalError, NotFound
 from drumroll.objects.kinds import EVENT
 from drumroll.objects.meta import parse_timestamp
+from drumroll.objects.metrics import CONTENT_TYPE, Metrics
 from drumroll.objects.wire import JSON, Request, Response, User
 from drumroll.store.interface import Store
 
@@ -46,11 +48,14 @@ class ApiServer:
         now: Callable[[], datetime],
         tokens: Mapping[str, User] | None = None,
         address: str = "127.0.0.1:6443",
+        metrics: Metrics | None = None,
     ) -> None:
         self._cluster = Cluster(store, Allocator(service_cidr), Stages(), now)
         self._service_cidr = service_cidr
         self._tokens = dict(tokens or {})
         self._address = address
+        self._metrics = metrics or Metrics()
+        self._meters = Meters(self._metrics, self._cluster.stages, store, self._cluster.watches)
 
     @property
     def stages(self) -> dict[str, tuple[int, int]]:
@@ -90,13 +95,17 @@ class ApiServer:
 
     async def handle(self, request: Request) -> Response:
         """The answer. Never raises for what a client can do; a fault of ours is logged and answered with 500."""
+        started, response = self._meters.begin(), None
         try:
-            return await self._answer(request)
+            response = await self._answer(request)
         except ApiError as error:
-            return failure(error)
+            response = failure(error)
         except Exception:
             log.exception("request_failed method=%s path=%s", request.method, request.path)
-            return failure(InternalError("Internal error occurred: see the control plane's log"))
+            response = failure(InternalError("Internal error occurred: see the control plane's log"))
+        finally:
+            self._meters.end(started, request, response)
+        return response
 
     async def _answer(self, request: Request) -> Response:
         path = request.path
@@ -186,7 +195,7 @@ class ApiServer:
         if path == "/version":
             return document(200, discovery.version())
         if path == "/metrics":
-            return Response(200, self._cluster.stages.metrics(), TEXT)
+            return Response(200, self._metrics.text(), CONTENT_TYPE)
         if path.startswith("/openapi/"):
             return _openapi(path, request.headers.get("accept", ""))
         return text(404, "404 page not found\n")

@@ -22,11 +22,3 @@ class Stages:
     def read(self) -> dict[str, tuple[int, int]]:
         """Per stage: how often, and how many nanoseconds in all."""
         return {name: (entry[0], entry[1]) for name, entry in self._counts.items()}
-
-    def metrics(self) -> bytes:
-        """The same as Prometheus text."""
-        lines = ["# TYPE drumroll_apiserver_write_stage_seconds summary"]
-        for name, (count, total) in self.read().items():
-            lines.append(f'drumroll_apiserver_write_stage_seconds_sum{{stage="{name}"}} {total / 1e9:.9f}')
-            lines.append(f'drumroll_apiserver_write_stage_seconds_count{{stage="{name}"}} {count}')
-        return ("\n".join(lines) + "\n").encode()

@@ -87,6 +87,8 @@ async def _follow(
     loop = asyncio.get_running_loop()
     given = following.options.timeout
     end = loop.time() + (given or LONGEST_SECONDS)
+    watches, resource = following.cluster.watches, following.chosen.kind.resource
+    watches[resource] += 1
     try:
         async for lines in _initial(following, initial, since):
             yield lines
@@ -107,6 +109,7 @@ async def _follow(
     except Compacted as error:
         yield _error_line(expired(error))
     finally:
+        watches[resource] -= 1
         reader.close()
 
 

@@ -23,6 +23,7 @@ from drumroll.objects.clock import now
 if TYPE_CHECKING:
     from drumroll.assembly.isolation import Ground
     from drumroll.client.client import Client
+    from drumroll.objects.metrics import Metrics
 
 log = logging.getLogger("drumroll.assembly")
 
@@ -55,6 +56,7 @@ async def run_control_plane(home: Home, settings: Settings, announce: Callable[[
 
 async def _run(home: Home, settings: Settings, announce: Callable[[Announcement], None]) -> None:
     from drumroll.assembly.isolation import choose_ground
+    from drumroll.assembly.memory import tend_process
 
     settings = _with_free_web_ports(home, settings)
     ground = choose_ground(home, settings)
@@ -64,6 +66,7 @@ async def _run(home: Home, settings: Settings, announce: Callable[[Announcement]
         _describe_parts(home, settings, ground)
         announce(_announcement(settings, ground))
         async with asyncio.TaskGroup() as group:
+            group.create_task(tend_process(access.metrics), name="process")
             group.create_task(_run_parts(home, settings, ground, access), name="parts")
 
 
@@ -74,6 +77,7 @@ class ApiAccess:
     client: "Client"
     port: int
     root_ca: str
+    metrics: "Metrics"
 
 
 @contextlib.asynccontextmanager
@@ -101,7 +105,10 @@ async def _run_parts(home: Home, settings: Settings, ground: "Ground", access: A
             from drumroll.controllers.run import run_controllers
 
             group.create_task(
-                keep_running("controllers", lambda: run_controllers(access.client, now=now, root_ca=access.root_ca))
+                keep_running(
+                    "controllers",
+                    lambda: run_controllers(access.client, now=now, root_ca=access.root_ca, metrics=access.metrics),
+                )
             )
         if "node" in parts or "proxy" in parts:
             await ground.prepare()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.settings import Settings
 from drumroll.objects.clock import now
+from drumroll.objects.metrics import Metrics
 from drumroll.objects.wire import User
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ async def serve_api(
         raise Refusal(f"the store {home.store} cannot be used: {error}") from error
     try:
         certificates = ensure_certificates(home.pki, hosts=("localhost", "127.0.0.1", settings.api_listen))
+        metrics = Metrics()
         port: int = listener.getsockname()[1]
-        api = ApiServer(store, service_cidr=services, now=now, address=f"{settings.api_listen}:{port}")
+        api = ApiServer(store, service_cidr=services, now=now, address=f"{settings.api_listen}:{port}", metrics=metrics)
         await api.prepare()
         _write_kubeconfig(home, certificates, f"https://{settings.api_listen}:{port}")
         async with asyncio.TaskGroup() as group:
@@ -57,7 +59,7 @@ async def serve_api(
             await answering.wait()
             log.info("api_ready port=%d ms=%d", port, (time.monotonic() - started) * 1000)
             client = Client(InProcessTransport(api.handle, ADMIN))
-            yield ApiAccess(client, port, certificates.authority.read_text())
+            yield ApiAccess(client, port, certificates.authority.read_text(), metrics)
             for task in tasks:
                 task.cancel()
     finally:
@@ -90,4 +92,4 @@ async def connect_api(home: Home) -> AsyncIterator["ApiAccess"]:
         raise Refusal(f"{error}. Start the API server of this home first: drumroll up --parts apiserver.") from error
     async with HttpTransport(connection) as transport:
         port = int(connection.server.rsplit(":", 1)[-1])
-        yield ApiAccess(Client(transport), port, connection.authority.decode())
+        yield ApiAccess(Client(transport), port, connection.authority.decode(), Metrics())

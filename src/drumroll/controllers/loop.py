@@ -9,15 +9,18 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter
 from typing import Any
 
 from drumroll.client.informer import Informer
 from drumroll.controllers.caches import Caches
+from drumroll.controllers.meters import QueueMeter
 from drumroll.controllers.perform import Outcome, Performer
 from drumroll.controllers.workqueue import WorkQueue
 from drumroll.domain.actions import Plan, is_namespace_terminating
 from drumroll.objects.errors import ApiError
 from drumroll.objects.meta import Obj
+from drumroll.objects.metrics import Metrics
 
 log = logging.getLogger("drumroll.controllers")
 
@@ -54,23 +57,25 @@ MOST_REST = 0.25
 
 
 async def run_controller(
-    controller: Controller, caches: Caches, performer: Performer, now: Callable[[], datetime]
+    controller: Controller, caches: Caches, performer: Performer, now: Callable[[], datetime], metrics: Metrics
 ) -> None:
     """Serve one controller until cancelled. Faults are retried with back-off."""
     queue: WorkQueue[Hashable] = WorkQueue()
+    meter = QueueMeter(metrics, controller.name, lambda: queue.depth)
     for watch in controller.watches:
-        watch.informer.subscribe(_enqueue(queue, watch.keys))
+        watch.informer.subscribe(_enqueue(queue, meter, watch.keys))
     await caches.wait_synced()
     async with asyncio.TaskGroup() as group:
         for number in range(controller.workers):
-            worker = _Worker(controller, caches, performer, now, queue)
+            worker = _Worker(controller, caches, performer, now, queue, meter)
             group.create_task(worker.run(), name=f"{controller.name}-{number}")
 
 
-def _enqueue(queue: WorkQueue[Hashable], keys: Keys) -> Callable[[Obj | None, Obj | None], None]:
+def _enqueue(queue: WorkQueue[Hashable], meter: QueueMeter, keys: Keys) -> Callable[[Obj | None, Obj | None], None]:
     def changed(old: Obj | None, new: Obj | None) -> None:
         for item in keys(old, new):
             queue.add(item)
+            meter.added()
 
     return changed
 
@@ -82,19 +87,24 @@ class _Worker:
     performer: Performer
     now: Callable[[], datetime]
     queue: WorkQueue[Hashable]
+    meter: QueueMeter
 
     async def run(self) -> None:
         while True:
-            item = await self.queue.get()
+            item, waited = await self.queue.get_waited()
+            self.meter.waited(waited)
+            began, result = perf_counter(), "error"
             try:
-                await self._turn(item)
+                if await self._turn(item):
+                    result = "success"
             except ApiError as error:
                 self._failed(item, error)
             except Exception:  # a controller's fault must not stop the others: log it whole, count it, try again
                 log.exception("reconcile_crashed controller=%s key=%s", self.controller.name, item)
                 self.queue.retry(item)
+            self.meter.worked(began, result)
 
-    async def _turn(self, item: Hashable) -> None:
+    async def _turn(self, item: Hashable) -> bool:
         clock = asyncio.get_running_loop().time
         started = clock()
         moment = self.now()
@@ -105,10 +115,11 @@ class _Worker:
         failures = [error for error in outcome.failures if not is_namespace_terminating(error)]
         if failures:
             self._failed(item, failures[0])
-            return
+            return False
         self.queue.done(item, min(MOST_REST, max(self.controller.least_rest, took * self.controller.rest)))
         if plan.wake_at is not None:
             self.queue.add_after(item, (plan.wake_at - self.now()).total_seconds())
+        return True
 
     async def _wait_seen(self, outcome: Outcome) -> None:
         try:

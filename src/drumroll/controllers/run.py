@@ -12,16 +12,22 @@ from drumroll.controllers.endpoints import endpoints_controller
 from drumroll.controllers.endpointslice import endpointslice_controller
 from drumroll.controllers.garbage import garbage_controller
 from drumroll.controllers.loop import run_controller
+from drumroll.controllers.meters import add_rollout_figures
 from drumroll.controllers.namespace import namespace_controller
 from drumroll.controllers.perform import Performer
 from drumroll.controllers.replicaset import replicaset_controller
 from drumroll.controllers.rootca import rootca_controller
 from drumroll.controllers.serviceaccount import serviceaccount_controller
+from drumroll.objects.metrics import Metrics
 
 
-async def run_controllers(client: Client, *, now: Callable[[], datetime], root_ca: str) -> None:
+async def run_controllers(
+    client: Client, *, now: Callable[[], datetime], root_ca: str, metrics: Metrics | None = None
+) -> None:
     """Run informers and controllers until cancelled. `root_ca` is the cluster CA's certificate as PEM."""
     caches = Caches(client)
+    metrics = metrics or Metrics()
+    add_rollout_figures(metrics, caches)
     controllers = (
         deployment_controller(caches),
         replicaset_controller(caches),
@@ -37,5 +43,5 @@ async def run_controllers(client: Client, *, now: Callable[[], datetime], root_c
             recorder = EventRecorder(client, controller.component, now)
             group.create_task(recorder.run(), name=f"{controller.name}-events")
             performer = Performer(client, recorder)
-            group.create_task(run_controller(controller, caches, performer, now), name=controller.name)
+            group.create_task(run_controller(controller, caches, performer, now, metrics), name=controller.name)
         group.create_task(caches.run(), name="informers")

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Hashable
+from time import perf_counter
 from typing import Generic, TypeVar
 
 FIRST_RETRY = 0.005
@@ -17,6 +18,7 @@ class WorkQueue(Generic[I]):
 
     def __init__(self) -> None:
         self._ready: deque[I] = deque()
+        self._since: dict[I, float] = {}  # when an item that waits was added
         self._dirty: set[I] = set()
         self._busy: set[I] = set()
         self._failures: dict[I, int] = {}
@@ -28,6 +30,7 @@ class WorkQueue(Generic[I]):
         if item in self._dirty:
             return
         self._dirty.add(item)
+        self._since[item] = perf_counter()
         if item not in self._busy:
             self._ready.append(item)
             self._bell.set()
@@ -43,8 +46,17 @@ class WorkQueue(Generic[I]):
         if timer is not None:
             timer.cancel()
 
+    @property
+    def depth(self) -> int:
+        """How many items wait for their turn."""
+        return len(self._dirty)
+
     async def get(self) -> I:
         """The next item; `done` must follow."""
+        return (await self.get_waited())[0]
+
+    async def get_waited(self) -> tuple[I, float]:
+        """The next item, and the seconds that it waited; `done` must follow."""
         while not self._ready:
             self._bell.clear()
             await self._bell.wait()
@@ -52,7 +64,7 @@ class WorkQueue(Generic[I]):
         self._dirty.discard(item)
         self._busy.add(item)
         self.forget_timer(item)
-        return item
+        return item, perf_counter() - self._since.pop(item)
 
     def done(self, item: I, rest: float = 0.0) -> None:
         """The turn is over; the item's next one starts `rest` seconds from now at the earliest."""

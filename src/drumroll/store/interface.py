@@ -5,7 +5,7 @@ they start at 1, have no gaps and grow in commit order, over all collections. Va
 value may carry its own revision: a `Draft` is what stands before and after it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -121,6 +121,14 @@ class Store(Protocol):
 
     def subscribe(self, collection: str, after: Revision) -> Subscription:
         """Follow changes newer than `after`. Raises Compacted. Close it."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """How many records each collection holds."""
+        ...
+
+    def size(self) -> int:
+        """Bytes on disk, 0 without one."""
         ...
 
     async def close(self) -> None:

@@ -53,6 +53,11 @@ class Journal:
         (revision,) = self._connection().execute("SELECT revision FROM compacted").fetchone()
         return int(revision)
 
+    def size(self) -> int:
+        """Bytes of the database and its log."""
+        files = (self._path, self._path.with_name(self._path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def append(self, batch: Batch) -> None:
         """Commit a batch to disk, whole or not at all. Raises Unavailable, then nothing of it was written."""
         try:

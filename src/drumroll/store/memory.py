@@ -1,5 +1,7 @@
 """A store without a disk, for tests: the same behaviour, nothing outlives the process."""
 
+from collections.abc import Mapping
+
 from drumroll.objects.meta import Revision
 from drumroll.store.interface import Change, Record, Stale, Subscription, Unavailable, Write
 from drumroll.store.state import State, Window
@@ -45,6 +47,14 @@ class MemoryStore:
     def subscribe(self, collection: str, after: Revision) -> Subscription:
         """See Store."""
         return self._state.subscribe(collection, after)
+
+    def counts(self) -> Mapping[str, int]:
+        """See Store."""
+        return self._state.counts()
+
+    def size(self) -> int:
+        """See Store."""
+        return 0
 
     async def close(self) -> None:
         """See Store."""

@@ -6,7 +6,7 @@ on the loop, when no batch is in flight, so the revisions of a batch that fails 
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -68,6 +68,14 @@ class SqliteStore:
     def subscribe(self, collection: str, after: Revision) -> Subscription:
         """See Store."""
         return self._state.subscribe(collection, after)
+
+    def counts(self) -> Mapping[str, int]:
+        """See Store."""
+        return self._state.counts()
+
+    def size(self) -> int:
+        """See Store."""
+        return self._journal.size()
 
     async def close(self) -> None:
         """See Store."""

@@ -131,6 +131,10 @@ class State:
             found = self._collections[name] = Collection()
         return found
 
+    def counts(self) -> dict[str, int]:
+        """How many records each collection holds."""
+        return {name: len(collection.records) for name, collection in self._collections.items()}
+
     def apply(self, changes: Iterable[Change]) -> None:
         """Make committed changes visible, in revision order, and ring for their readers."""
         touched = set()
