@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from drumroll.load.ledger import Outcome, summarize
 from tests.e2e import shop
 from tests.e2e.cluster import Cluster
 from tests.e2e.traffic import load
@@ -83,18 +84,26 @@ def test_a_control_plane_that_ends_in_the_middle_of_an_update_loses_no_request(c
     assert {"0.0.1", "0.0.2"} <= running.versions
 
 
-def test_a_killed_envoy_comes_back_by_itself(cluster: Cluster) -> None:
+def test_a_killed_envoy_comes_back_by_itself_and_the_report_says_what_was_lost(cluster: Cluster) -> None:
     shop.open_shop(cluster, "storefront", 2)
     before = cluster.part("envoy")["pid"]
-    os.kill(before, 9)
-    cluster.until(
-        lambda: any(part["name"] == "envoy" and part["pid"] != before for part in cluster.status()["parts"]),
-        "a new Envoy",
-    )
-    shop.wait_serving(cluster)
     with load(cluster) as running:
+        os.kill(before, 9)
+        cluster.until(
+            lambda: any(part["name"] == "envoy" and part["pid"] != before for part in cluster.status()["parts"]),
+            "a new Envoy",
+        )
+        shop.wait_serving(cluster)
+        back = time.time()
         time.sleep(2)
-    running.assert_nothing_failed()
+    lost = running.ledger.with_outcome(Outcome.FAILED)
+    assert {entry.reason for entry in lost} <= {"refused", "reset", "closed", "truncated", "status_404", "status_503"}
+    late = [entry for entry in lost if running.ledger.started + entry.at > back]
+    assert not late, late
+    summary = summarize(running.ledger)
+    assert summary.failed == len(lost)
+    assert sum(summary.failures.values()) == len(lost)
+    assert "EnvoyDied" in cluster.kubectl("get", "events", "-A")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +137,7 @@ def test_recreate_counts_what_it_loses(cluster: Cluster) -> None:
         shop.rolled_out(cluster)
         shop.wait_serving(cluster)
     assert {"0.0.1", "0.0.2"} <= running.versions
-    kept = {entry.reason for entry in running.ledger.with_outcome("failed")}  # type: ignore[arg-type]
+    kept = {entry.reason for entry in running.ledger.with_outcome(Outcome.FAILED)}
     assert kept <= {"status_503", "refused", "reset", "closed"}
 
 
