@@ -137,6 +137,10 @@ class Package:
             return "bytes" if schema.get("format") == "byte" else "string"
         return {"boolean": "bool", "integer": schema.get("format", "int64"), "number": "double"}[kind]
 
+    def atomic(self) -> list[str]:
+        """The messages whose fields have one owner together."""
+        return sorted(n for n in self.messages if self.definitions.get(n, {}).get("x-kubernetes-map-type") == "atomic")
+
     def add(self, name: str) -> None:
         """Add a message, and everything that it reaches."""
         if name in self.messages or name in SCALARS.values():
@@ -229,8 +233,9 @@ def build(numbers: dict[str, Any]) -> str:
         f"{json.dumps(name)}:{json.dumps(fields, separators=(',', ':'), sort_keys=True)}"
         for name, fields in sorted(package.messages.items())
     ]
-    body = ",\n".join(lines)
-    return f'{{"version":"{VERSION}",\n"kinds":{json.dumps(kinds, sort_keys=True)},\n"messages":{{\n{body}\n}}}}\n'
+    body, atomic = ",\n".join(lines), json.dumps(package.atomic(), separators=(",", ":"))
+    head = f'"version":"{VERSION}",\n"kinds":{json.dumps(kinds, sort_keys=True)},\n"atomic":{atomic}'
+    return f'{{{head},\n"messages":{{\n{body}\n}}}}\n'
 
 
 def main() -> int:

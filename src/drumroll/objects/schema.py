@@ -107,6 +107,12 @@ def _field(name: str, facts: Mapping[str, Any]) -> Field:
     )
 
 
+@cache
+def atomic_messages() -> frozenset[str]:
+    """The names of the messages that are owned as a whole: references, selectors and the like."""
+    return frozenset(_table()["atomic"])
+
+
 def message_names() -> list[str]:
     """The names of all messages, sorted."""
     return list(_table()["messages"])
