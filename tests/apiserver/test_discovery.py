@@ -2,7 +2,7 @@
 
 import pytest
 
-from drumroll.objects.kinds import SERVED
+from drumroll.objects.kinds import KINDS, SERVED
 from tests.apiserver.server import CONFIG_MAPS, config_map
 
 pytestmark = pytest.mark.asyncio
@@ -41,7 +41,7 @@ async def test_legacy_discovery_names_every_kind_and_subresource(server):
     assert found == expected
 
 
-@pytest.mark.parametrize("kind", SERVED, ids=lambda kind: f"{kind.plural}.{kind.group}")
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.plural}.{kind.group}")
 async def test_every_kind_that_is_named_can_be_listed_and_shown_as_a_table(server, kind):
     listing = await server.made("GET", kind.path())
     assert (listing["kind"], listing["apiVersion"]) == (f"{kind.name}List", kind.api_version)

@@ -1,16 +1,18 @@
 """The API as an ASGI application: reads a request within bounds, and writes an answer or streams it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 from drumroll.apiserver.answering import failure
+from drumroll.apiserver.gate import LISTED
 from drumroll.apiserver.server import ApiServer
-from drumroll.objects.errors import ApiError, RequestEntityTooLarge
+from drumroll.objects.errors import ApiError, RequestEntityTooLarge, Timeout
 from drumroll.objects.wire import ANONYMOUS, Request, Response, User
 
 BODY_LIMIT = 3 * 1024 * 1024
+BODY_SECONDS = 60.0
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -37,7 +39,11 @@ class Application:
         if scope["type"] != "http":
             return
         try:
-            response = await self._api.handle(await self._request(scope, receive))
+            async with asyncio.timeout(BODY_SECONDS):
+                request = await self._request(scope, receive)
+            response = await self._api.handle(request)
+        except TimeoutError:
+            response = failure(Timeout("the request's body did not arrive in time"))
         except ApiError as error:
             response = failure(error)
         except _Gone:
@@ -49,22 +55,18 @@ class Application:
             await self._send_stream(response, response.stream, receive, send)
 
     async def _request(self, scope: Message, receive: Receive) -> Request:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _joined(scope["headers"])
         raw_query = scope["query_string"]
         query = tuple(parse_qsl(raw_query.decode("latin-1"), keep_blank_values=True)) if raw_query else ()
-        user = self._user(scope, headers)
+        user = self._user(scope)
         body = b"" if scope["method"] in ("GET", "HEAD") else await _body(headers, receive)
-        return Request(scope["method"], scope["path"], query, headers, body, user)
+        source = (scope.get("client") or ("",))[0] or "unix"
+        return Request(scope["method"], scope["path"], query, headers, body, user, source)
 
-    def _user(self, scope: Message, headers: dict[str, str]) -> User:
-        state = scope.get("state") or {}
-        certified: User | None = state.get("user")
-        if certified is not None:
-            return certified
-        authorization = headers.get("authorization")
-        if authorization is None:
-            return ANONYMOUS
-        return self._api.token_user(authorization) or ANONYMOUS
+    def _user(self, scope: Message) -> User:
+        """The user of a client certificate; tokens are the API's to read."""
+        certified: User | None = (scope.get("state") or {}).get("user")
+        return certified or ANONYMOUS
 
     async def _send_stream(
         self, response: Response, stream: AsyncIterator[bytes], receive: Receive, send: Send
@@ -82,6 +84,16 @@ class Application:
         await send({"type": "http.response.body", "body": b""})
         if not tasks[0].cancelled():
             tasks[0].result()
+
+
+def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by name; of those that may come several times, all values."""
+    headers: dict[str, str] = {}
+    for raw, value in pairs:
+        name, text = raw.decode("latin-1"), value.decode("latin-1")
+        is_listed = name in headers and name.startswith("impersonate-")
+        headers[name] = f"{headers[name]}{LISTED}{text}" if is_listed else text
+    return headers
 
 
 async def _body(headers: dict[str, str], receive: Receive) -> bytes:

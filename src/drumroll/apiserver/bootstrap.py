@@ -1,14 +1,18 @@
 """What every cluster has before anybody asks: its namespaces, and the Service `kubernetes`."""
 
+import asyncio
 from ipaddress import IPv4Network
+
+import orjson
 
 from drumroll.apiserver import codec
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.routing import Target
-from drumroll.apiserver.writing import create
-from drumroll.objects.kinds import NAMESPACE, SERVICE
+from drumroll.apiserver.writing import create, patch
+from drumroll.domain.rbac_bootstrap import bootstrap_bindings, bootstrap_roles
+from drumroll.objects.kinds import ENDPOINT_SLICE, ENDPOINTS, NAMESPACE, SERVICE, kind_of
 from drumroll.objects.meta import Obj
-from drumroll.objects.wire import JSON, Request
+from drumroll.objects.wire import JSON, MERGE_PATCH, Request
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -19,6 +23,8 @@ async def bootstrap(cluster: Cluster, service_cidr: IPv4Network) -> None:
         cluster.allocator.adopt(codec.decode(record))
     for name in NAMESPACES:
         await _ensure(cluster, Target(NAMESPACE, "", name), {"metadata": {"name": name}})
+    policy = [*bootstrap_roles(), *bootstrap_bindings()]
+    await asyncio.gather(*(_ensure(cluster, _target(obj), obj) for obj in policy))
     address = str(service_cidr.network_address + 1)
     await _ensure(cluster, Target(SERVICE, "default", "kubernetes"), _kubernetes(address))
 
@@ -36,6 +42,33 @@ def _kubernetes(address: str) -> Obj:
             "type": "ClusterIP",
         },
     }
+
+
+async def publish(cluster: Cluster, address: str, port: int) -> None:
+    """Make the endpoints of the Service `kubernetes` this address. Source: kubernetes pkg/controlplane/reconcilers."""
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    metadata = {"name": "kubernetes", "namespace": "default"}
+    mirrored = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    endpoints = {
+        "metadata": {**metadata, "labels": mirrored},
+        "subsets": [{"addresses": [{"ip": address}], "ports": ports}],
+    }
+    endpoint_slice = {
+        "metadata": {**metadata, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": ports,
+    }
+    for kind, obj in ((ENDPOINTS, endpoints), (ENDPOINT_SLICE, endpoint_slice)):
+        target = Target(kind, "default", "kubernetes")
+        await _ensure(cluster, target, obj)
+        wanted = {name: value for name, value in obj.items() if name != "metadata"}
+        request = Request("PATCH", "", (), {"content-type": MERGE_PATCH}, orjson.dumps(wanted))
+        await patch(cluster, target, request)
+
+
+def _target(obj: Obj) -> Target:
+    return Target(kind_of(obj), "", obj["metadata"]["name"])
 
 
 async def _ensure(cluster: Cluster, target: Target, obj: Obj) -> None:

@@ -13,7 +13,7 @@ from drumroll.apiserver.allocation import Allocator
 from drumroll.apiserver.failures import conflict, missing, unavailable
 from drumroll.apiserver.routing import Target
 from drumroll.apiserver.stages import Stages
-from drumroll.objects.kinds import STORED_AS
+from drumroll.objects.kinds import STORED_AS, Kind
 from drumroll.objects.meta import Obj, Revision
 from drumroll.store.interface import Draft, Record, Stale, Store, Unavailable, Write
 
@@ -34,6 +34,10 @@ class Outcome:
     removed: bool = False
 
 
+def _grant_all(kind: Kind, new: Obj, old: Obj | None) -> None:
+    """No roles are checked where nobody is asked who they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """Shared by all verbs."""
@@ -43,6 +47,7 @@ class Cluster:
     stages: Stages
     now: Callable[[], datetime]
     watches: Counter[str] = field(default_factory=Counter)  # open ones, by resource
+    check_grant: Callable[[Kind, Obj, Obj | None], None] = _grant_all  # before a role or binding is stored
 
     def find(self, target: Target) -> Record:
         """The stored object. Raises NotFound."""

@@ -6,25 +6,33 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 
+import orjson
+
 from drumroll.apiserver import codec, discovery
+from drumroll.apiserver.accounts import request_token
 from drumroll.apiserver.allocation import Allocator
 from drumroll.apiserver.answering import document, failure, text
-from drumroll.apiserver.authentication import OPEN_PATHS, authorize, token_user
-from drumroll.apiserver.bootstrap import bootstrap
+from drumroll.apiserver.audit import AuditLog
+from drumroll.apiserver.authentication import OPEN_PATHS
+from drumroll.apiserver.authorization import Authorizer
+from drumroll.apiserver.bootstrap import bootstrap, publish
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.deleting import delete, delete_collection, remove
 from drumroll.apiserver.failures import no_method
+from drumroll.apiserver.gate import DEFAULT_SECURITY, Gate, Security
 from drumroll.apiserver.logs import logs
 from drumroll.apiserver.meters import Meters
 from drumroll.apiserver.options import DeleteOptions, list_options
 from drumroll.apiserver.pods import bind, evict
 from drumroll.apiserver.reading import get, list_objects
+from drumroll.apiserver.reviews import Reviewer
 from drumroll.apiserver.routing import Target, parse
 from drumroll.apiserver.scaling import change_scale, get_scale
 from drumroll.apiserver.stages import Stages
+from drumroll.apiserver.tokens import OPENID_CONFIGURATION, OPENID_KEYS, Signer
 from drumroll.apiserver.watching import watch
 from drumroll.apiserver.writing import create, patch, update
-from drumroll.objects.errors import ApiError, InternalError, NotFound
+from drumroll.objects.errors import ApiError, InternalError, NotFound, Timeout
 from drumroll.objects.kinds import EVENT
 from drumroll.objects.meta import parse_timestamp
 from drumroll.objects.metrics import CONTENT_TYPE, Metrics
@@ -35,6 +43,8 @@ log = logging.getLogger("drumroll.apiserver")
 
 EVENT_LIFE = timedelta(hours=1)
 _SWEEP_SECONDS = 60.0
+LASTING = ("log", "exec", "attach", "portforward", "proxy")
+"""Subresources whose answers may take as long as they like."""
 
 
 class ApiServer:
@@ -49,10 +59,16 @@ class ApiServer:
         tokens: Mapping[str, User] | None = None,
         address: str = "127.0.0.1:6443",
         metrics: Metrics | None = None,
+        security: Security = DEFAULT_SECURITY,
     ) -> None:
-        self._cluster = Cluster(store, Allocator(service_cidr), Stages(), now)
+        authorizer = Authorizer(store)
+        self._cluster = Cluster(store, Allocator(service_cidr), Stages(), now, check_grant=authorizer.check_grant)
         self._service_cidr = service_cidr
-        self._tokens = dict(tokens or {})
+        self._signer = Signer(security.account_key)
+        self._limits = security.limits
+        self._gate = Gate(self._cluster, self._signer, authorizer, dict(tokens or {}), self._limits)
+        self._reviewer = Reviewer(self._cluster, authorizer, self._signer)
+        self._audit = AuditLog(security.audit, now) if security.audit is not None else None
         self._address = address
         self._metrics = metrics or Metrics()
         self._meters = Meters(self._metrics, self._cluster.stages, store, self._cluster.watches)
@@ -89,15 +105,16 @@ class ApiServer:
                 except NotFound:
                     continue
 
-    def token_user(self, header: str) -> User | None:
-        """The user of an Authorization header, or None. Raises Unauthorized."""
-        return token_user(self._tokens, header)
+    async def publish(self, address: str, port: int) -> None:
+        """Let the Service `kubernetes` lead to where this server listens for pods."""
+        await publish(self._cluster, address, port)
 
     async def handle(self, request: Request) -> Response:
         """The answer. Never raises for what a client can do; a fault of ours is logged and answered with 500."""
-        started, response = self._meters.begin(), None
+        started, response, identified = self._meters.begin(), None, request
         try:
-            response = await self._answer(request)
+            identified = self._gate.identify(request)
+            response = await self._answer(identified)
         except ApiError as error:
             response = failure(error)
         except Exception:
@@ -105,17 +122,40 @@ class ApiServer:
             response = failure(InternalError("Internal error occurred: see the control plane's log"))
         finally:
             self._meters.end(started, request, response)
+            if self._audit is not None:
+                self._audit.write(request, identified, response, started)
         return response
 
     async def _answer(self, request: Request) -> Response:
         path = request.path
         target = parse(path) if path.startswith(("/api/", "/apis/")) else None
-        authorize(request, target)
-        if target is None:
-            return self._outside(request)
+        with self._gate.admit(request, target):
+            if target is None:
+                return self._outside(request)
+            if target.subresource in LASTING:
+                return await self._subresource(target, request)
+            return await self._in_time(target, request)
+
+    async def _in_time(self, target: Target, request: Request) -> Response:
+        try:
+            async with asyncio.timeout(self._limits.seconds) as limit:
+                return await self._resource(target, request)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise Timeout("request did not complete within the allotted timeout") from error
+
+    async def _resource(self, target: Target, request: Request) -> Response:
+        if "get" not in target.kind.verbs:
+            return self._review(target, request)
         if target.subresource:
             return await self._subresource(target, request)
         return await (self._object(target, request) if target.name else self._collection(target, request))
+
+    def _review(self, target: Target, request: Request) -> Response:
+        if request.method != "POST" or target.name or (target.kind.namespaced and not target.namespace):
+            raise no_method()
+        return self._reviewer.review(target, request)
 
     async def _collection(self, target: Target, request: Request) -> Response:
         method = request.method
@@ -165,6 +205,8 @@ class ApiServer:
                 return await bind(cluster, target, request)
             case ("eviction", "POST"):
                 return await evict(cluster, target, request)
+            case ("token", "POST"):
+                return await request_token(cluster, self._signer, target, request)
             case ("log", "GET"):
                 return await logs(cluster, target, request)
             case _:
@@ -196,6 +238,10 @@ class ApiServer:
             return document(200, discovery.version())
         if path == "/metrics":
             return Response(200, self._metrics.text(), CONTENT_TYPE)
+        if path.rstrip("/") == OPENID_CONFIGURATION:
+            return document(200, self._signer.configuration())
+        if path == OPENID_KEYS:
+            return Response(200, orjson.dumps(self._signer.keys()), "application/jwk-set+json")
         if path.startswith("/openapi/"):
             return _openapi(path, request.headers.get("accept", ""))
         return text(404, "404 page not found\n")

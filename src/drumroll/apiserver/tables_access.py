@@ -23,12 +23,12 @@ def _role(role: Obj, now: datetime) -> list[Cell]:
 
 
 def _binding(binding: Obj, now: datetime) -> list[Cell]:
-    subjects = binding.get("subjects") or ()
+    subjects, reference = binding.get("subjects") or (), binding.get("roleRef") or {}
     named = {kind: [s["name"] for s in subjects if s["kind"] == kind] for kind in ("User", "Group")}
     accounts = [f"{s.get('namespace') or ''}/{s['name']}" for s in subjects if s["kind"] == "ServiceAccount"]
     return [
         binding["metadata"]["name"],
-        f"{binding['roleRef']['kind']}/{binding['roleRef']['name']}",
+        f"{reference.get('kind') or ''}/{reference.get('name') or ''}",
         age(binding, now),
         ", ".join(named["User"]),
         ", ".join(named["Group"]),

@@ -62,6 +62,7 @@ async def create_object(cluster: Cluster, target: Target, obj: Obj, options: Wri
             metadata["uid"] = str(uuid.uuid4())
             metadata["creationTimestamp"] = timestamp(cluster.now())
             ready_to_create(cluster.stages, kind, obj)
+            cluster.check_grant(kind, obj, None)
         named = Target(kind, target.namespace, metadata["name"])
         try:
             return await _store_new(cluster, named, stored_as(kind, obj), options.dry_run)
@@ -147,6 +148,7 @@ async def patch(cluster: Cluster, target: Target, request: Request) -> Response:
 def updated(cluster: Cluster, target: Target, new: Obj, old: Obj) -> Obj:
     """The changed object as it will be stored. Raises Invalid."""
     ready_to_update(cluster.stages, target, new, old)
+    cluster.check_grant(target.kind, new, old)
     return stored_as(target.kind, new)
 
 

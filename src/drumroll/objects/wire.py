@@ -17,10 +17,12 @@ EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who asks. `system:masters` in `groups` may do everything."""
+    """Who asks. `system:masters` in `groups` may do everything. `extra` holds what else is known, by key."""
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
@@ -36,6 +38,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     user: User = ANONYMOUS
+    source: str = ""  # the client's address, when it has one
 
     def parameter(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
