@@ -16,6 +16,7 @@ from drumroll.assembly.settings import Settings
 from drumroll.objects.errors import ServiceUnavailable
 
 READY_TIMEOUT = 30.0  # seconds; a start takes well under one
+_OPEN_FILES = 65_536
 
 
 def start_daemon(home: Home, settings: Settings) -> dict[str, str]:
@@ -74,6 +75,7 @@ def run_here(home: Home, settings: Settings, announce: Callable[[dict[str, str]]
     configure_logging(log)
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # we fork only to exec; its handlers would slow every one
     sys.setswitchinterval(0.0005)  # the store's writer thread gets its turn beside a busy loop (docs/performance.md)
+    _allow_many_connections()
     try:
         uvloop.run(run_control_plane(home, settings, lambda facts: announce(dataclasses.asdict(facts))))
     except (asyncio.CancelledError, KeyboardInterrupt):
@@ -91,6 +93,15 @@ def leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for inner in error.exceptions for leaf in leaves(inner)]
     return [error]
+
+
+def _allow_many_connections() -> None:
+    """Every watch is an open file, and a shell's usual limit of 1,024 would end at the thousandth."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def refusal_of(error: BaseException) -> Refusal | None:

@@ -1,0 +1,1 @@
+"""What `./dev bench` measures; each module is one group of figures."""
