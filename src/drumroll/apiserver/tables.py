@@ -5,7 +5,9 @@ from datetime import datetime
 
 from drumroll.apiserver.tables_access import ACCESS_PRINTERS
 from drumroll.apiserver.tables_cells import AGE, NAME, Printer, age
+from drumroll.apiserver.tables_controllers import CONTROLLER_PRINTERS
 from drumroll.apiserver.tables_network import NETWORK_PRINTERS
+from drumroll.apiserver.tables_policy import POLICY_PRINTERS
 from drumroll.apiserver.tables_resources import RESOURCE_PRINTERS
 from drumroll.apiserver.tables_workloads import WORKLOAD_PRINTERS
 from drumroll.objects.kinds import Kind
@@ -54,4 +56,6 @@ _PRINTERS: Mapping[tuple[str, str], Printer] = {
     **WORKLOAD_PRINTERS,
     **NETWORK_PRINTERS,
     **RESOURCE_PRINTERS,
+    **CONTROLLER_PRINTERS,
+    **POLICY_PRINTERS,
 }

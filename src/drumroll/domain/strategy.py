@@ -15,6 +15,10 @@ _DELETION = ("deletionTimestamp", "deletionGracePeriodSeconds")
 _WITH_STATUS = {
     ("", "Namespace"), ("", "Node"), ("", "Pod"), ("", "Service"), ("apps", "Deployment"), ("apps", "ReplicaSet"),
     ("networking.k8s.io", "Ingress"), ("autoscaling", "HorizontalPodAutoscaler"), ("policy", "PodDisruptionBudget"),
+    ("", "ReplicationController"), ("", "ResourceQuota"), ("", "PersistentVolume"), ("", "PersistentVolumeClaim"),
+    ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("batch", "Job"), ("batch", "CronJob"),
+    ("storage.k8s.io", "VolumeAttachment"), ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
 }  # fmt: skip
 
 
@@ -249,6 +253,25 @@ def _update_namespace(new: Obj, old: Obj) -> None:
     _keep(new.setdefault("spec", {}), old.get("spec") or {}, "finalizers")
 
 
+def _create_job(job: Obj) -> None:
+    """A job selects its own pods by its uid, unless its maker wants to select them.
+
+    Source: pkg/registry/batch/job/strategy.go.
+    """
+    job["status"] = {}
+    spec, uid, name = job.setdefault("spec", {}), job["metadata"].get("uid", ""), job["metadata"].get("name", "")
+    if spec.get("manualSelector"):
+        return
+    metadata = spec.setdefault("template", {}).setdefault("metadata", {})
+    labels = {"controller-uid": uid, "job-name": name}
+    labels |= {f"batch.kubernetes.io/{label}": value for label, value in labels.items()}
+    metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
+    match = "batch.kubernetes.io/controller-uid"
+    selector = dict(spec.get("selector") or {})
+    selector["matchLabels"] = {**(selector.get("matchLabels") or {}), match: uid}
+    spec["selector"] = selector
+
+
 def _clear_status(**status: Any) -> Callable[[Obj], None]:
     def clear(obj: Obj) -> None:
         obj["status"] = dict(status)
@@ -267,6 +290,18 @@ _CREATE: Mapping[tuple[str, str], Callable[[Obj], None]] = {
     ("policy", "PodDisruptionBudget"): _clear_status(
         disruptionsAllowed=0, currentHealthy=0, desiredHealthy=0, expectedPods=0
     ),
+    ("", "ReplicationController"): _clear_status(replicas=0),
+    ("", "ResourceQuota"): _clear_status(),
+    ("", "PersistentVolume"): _clear_status(phase="Pending"),
+    ("", "PersistentVolumeClaim"): _clear_status(phase="Pending"),
+    ("apps", "StatefulSet"): _clear_status(replicas=0, availableReplicas=0),
+    ("apps", "DaemonSet"): _clear_status(
+        currentNumberScheduled=0, desiredNumberScheduled=0, numberMisscheduled=0, numberReady=0
+    ),
+    ("batch", "Job"): _create_job,
+    ("batch", "CronJob"): _clear_status(),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): _clear_status(),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): _clear_status(),
 }
 _UPDATE: Mapping[tuple[str, str], Callable[[Obj, Obj], None]] = {
     ("", "Namespace"): _update_namespace,

@@ -8,6 +8,15 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 
 from drumroll.domain.defaults.access import set_binding_defaults, set_role_defaults
+from drumroll.domain.defaults.batch import (
+    set_cron_job_defaults,
+    set_daemon_set_defaults,
+    set_job_defaults,
+    set_persistent_volume_claim_defaults,
+    set_pod_template_defaults,
+    set_replication_controller_defaults,
+    set_stateful_set_defaults,
+)
 from drumroll.domain.defaults.network import (
     set_endpoint_slice_defaults,
     set_endpoints_defaults,
@@ -16,6 +25,17 @@ from drumroll.domain.defaults.network import (
     set_service_defaults,
 )
 from drumroll.domain.defaults.pod import drop_zero
+from drumroll.domain.defaults.policy import (
+    set_csi_driver_defaults,
+    set_flow_schema_defaults,
+    set_limit_range_defaults,
+    set_network_policy_defaults,
+    set_persistent_volume_defaults,
+    set_priority_class_defaults,
+    set_priority_level_defaults,
+    set_resource_quota_defaults,
+    set_storage_class_defaults,
+)
 from drumroll.domain.defaults.workload import (
     set_deployment_defaults,
     set_horizontal_pod_autoscaler_defaults,
@@ -125,6 +145,22 @@ _BY_KIND: Mapping[tuple[str, str], Callable[[Obj], None]] = {
     ("coordination.k8s.io", "Lease"): _lease,
     ("autoscaling", "HorizontalPodAutoscaler"): set_horizontal_pod_autoscaler_defaults,
     ("policy", "PodDisruptionBudget"): set_pod_disruption_budget_defaults,
+    ("", "ReplicationController"): set_replication_controller_defaults,
+    ("", "PodTemplate"): set_pod_template_defaults,
+    ("", "LimitRange"): set_limit_range_defaults,
+    ("", "ResourceQuota"): set_resource_quota_defaults,
+    ("", "PersistentVolume"): set_persistent_volume_defaults,
+    ("", "PersistentVolumeClaim"): set_persistent_volume_claim_defaults,
+    ("apps", "StatefulSet"): set_stateful_set_defaults,
+    ("apps", "DaemonSet"): set_daemon_set_defaults,
+    ("batch", "Job"): set_job_defaults,
+    ("batch", "CronJob"): set_cron_job_defaults,
+    ("networking.k8s.io", "NetworkPolicy"): set_network_policy_defaults,
+    ("scheduling.k8s.io", "PriorityClass"): set_priority_class_defaults,
+    ("storage.k8s.io", "StorageClass"): set_storage_class_defaults,
+    ("storage.k8s.io", "CSIDriver"): set_csi_driver_defaults,
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): set_flow_schema_defaults,
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): set_priority_level_defaults,
     ("rbac.authorization.k8s.io", "Role"): set_role_defaults,
     ("rbac.authorization.k8s.io", "ClusterRole"): set_role_defaults,
     ("rbac.authorization.k8s.io", "RoleBinding"): set_binding_defaults,
