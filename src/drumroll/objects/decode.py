@@ -55,7 +55,7 @@ def decode(body: bytes, content_type: str, kind: Kind, field_validation: str = "
     try:
         if media == PROTOBUF:
             return _decode_protobuf(body, kind)
-        value = _parse(body, kind, is_yaml=media == YAML)
+        value = parse_body(body, kind, is_yaml=media == YAML)
         check_type(value, kind, body)
         cleaned, unknown = _conform(value, kind)
         if field_validation == "Ignore":
@@ -101,7 +101,8 @@ def _decode_protobuf(body: bytes, kind: Kind) -> Decoded:
     return Decoded(_conform(value, kind)[0])
 
 
-def _parse(body: bytes, kind: Kind, *, is_yaml: bool) -> Any:
+def parse_body(body: bytes, kind: Kind, *, is_yaml: bool) -> Any:
+    """The JSON value of a body. Raises BadRequest."""
     if is_yaml and body.lstrip()[:1] != b"{":
         from drumroll.objects.yaml_body import parse_yaml
 

@@ -8,14 +8,12 @@ Source: structured-merge-diff typed/tofieldset.go, compare.go, merge.go, remove.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, TypeAlias
 
 import orjson
 
 from drumroll.objects.fieldset import FieldSet, is_member
 from drumroll.objects.meta import Obj
-from drumroll.objects.schema import Field, atomic_messages, is_message, message
 
 Changes: TypeAlias = tuple[FieldSet | None, FieldSet | None]
 """What was set (added or modified), and what was removed. None: nothing; {}: the value itself."""
@@ -68,7 +66,7 @@ class Mapped(Shape):
     def __init__(self, child: Callable[[str], Shape], names: frozenset[str], nodeless: frozenset[str]) -> None:
         self.child = child
         self._names = names
-        self._nodeless = nodeless  # lists that Go writes as null when empty: they are there before their first item
+        self._nodeless = nodeless  # what Go always writes: it is there before it has anything in it
 
     def everything(self, value: Any) -> FieldSet:
         """The node and all below it."""
@@ -170,7 +168,13 @@ class Listed(Shape):
         self._keys = tuple(sorted(keys))
         self._defaults = defaults
 
-    def _key(self, item: Any) -> str:
+    @property
+    def item(self) -> Shape:
+        """The shape of the items."""
+        return self._item()
+
+    def key_of(self, item: Any) -> str:
+        """What an item is called in a set of fields."""
         if not self._keys:
             return "v:" + orjson.dumps(item).decode()
         facts = {}
@@ -183,27 +187,27 @@ class Listed(Shape):
     def _by_key(self, items: Any) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {}
         for item in items or ():
-            found.setdefault(self._key(item), []).append(item)
+            found.setdefault(self.key_of(item), []).append(item)
         return found
 
     def everything(self, value: Any) -> FieldSet:
         """The node, its items and all below them."""
         if not value or type(value) is not list:
             return {}
-        shape = self._item()
+        shape = self.item
         fields: FieldSet = {".": {}}
         for item in value:
-            fields[self._key(item)] = shape.everything(item)
+            fields[self.key_of(item)] = shape.everything(item)
         return fields
 
     def applied(self, value: Any) -> FieldSet | None:
         """Items are themselves in the set; an empty list speaks of nothing. Raises Duplicate."""
         if not value or type(value) is not list:
             return None
-        shape = self._item()
+        shape = self.item
         fields: FieldSet = {}
         for item in value:
-            key = self._key(item)
+            key = self.key_of(item)
             if key in fields:
                 raise Duplicate(key)
             below = shape.applied(item)
@@ -214,7 +218,7 @@ class Listed(Shape):
         """Compares items with the same key; their order is nobody's."""
         if not old and not new:
             return {}, None
-        before, after, shape = self._by_key(old), self._by_key(new), self._item()
+        before, after, shape = self._by_key(old), self._by_key(new), self.item
         claimed: FieldSet = {}
         removed: FieldSet = {}
         for key, items in after.items():
@@ -241,7 +245,7 @@ class Listed(Shape):
             return config
         if type(live) is not list:
             live = []
-        ours, theirs, shape = self._by_key(live), self._by_key(config), self._item()
+        ours, theirs, shape = self._by_key(live), self._by_key(config), self.item
         out: list[Any] = []
         for key in _merged_order(list(ours), list(theirs)):
             if key in theirs:
@@ -256,16 +260,16 @@ class Listed(Shape):
             return value
         out = []
         for item in value:
-            node = doomed.get(self._key(item))
+            node = doomed.get(self.key_of(item))
             if node is None:
                 out.append(item)
             elif not is_member(node):
-                out.append(self._item().remove(item, node) or {})
+                out.append(self.item.remove(item, node) or {})
         return out or None
 
     def named(self, fields: FieldSet) -> FieldSet:
         """Items are named by their keys, so no node comes in here."""
-        shape = self._item()
+        shape = self.item
         return {key: shape.named(node) if node and key != "." else node for key, node in fields.items()}
 
 
@@ -306,87 +310,5 @@ class Deduced(Mapped):
         """Of a map its keys; anything else is a leaf."""
         return super().applied(value) if type(value) is dict else {}
 
-    def remove(self, value: Any, doomed: FieldSet) -> Any:
-        """Of a map its keys."""
-        return super().remove(value, doomed)
-
 
 DEDUCED = Deduced()
-
-
-@cache
-def shape_of_message(name: str) -> Shape:
-    """The shape of a message of the schema table, whatever its own type says of it."""
-    fields = message(name).fields
-    made: dict[str, Shape] = {}
-
-    def child(key: str) -> Shape:
-        shape = made.get(key)
-        if shape is None:
-            field = fields.get(key)
-            shape = made[key] = DEDUCED if field is None else _shape_of_field(field)
-        return shape
-
-    lists = frozenset(n for n, f in fields.items() if f.required and f.type.startswith(("[]", "map[")))
-    return Mapped(child, frozenset(fields), lists)
-
-
-def _shape_of_field(field: Field) -> Shape:
-    if field.type.startswith("[]"):
-        if field.list_type not in ("map", "set"):
-            return LEAF
-        element, defaults = field.element, _KEY_DEFAULTS if "protocol" in field.list_keys else {}
-        return Listed(lambda: _shape_of_type(element), field.list_keys, defaults)
-    if field.map_type == "atomic":
-        return LEAF
-    if field.map_type == "granular" and is_message(field.type):
-        return shape_of_message(field.type)
-    return _shape_of_type(field.type)
-
-
-_KEY_DEFAULTS = {"protocol": "TCP"}
-"""The one key of lists that may be left out: of container ports and Service ports. Source: core/v1 types.go."""
-
-
-def _shape_of_type(type_: str) -> Shape:
-    if type_.startswith("map[string]"):
-        element = _shape_of_type(type_.removeprefix("map[string]"))
-        return Mapped(lambda _: element, frozenset(), frozenset())
-    if is_message(type_) and type_ not in atomic_messages():
-        return shape_of_message(type_)
-    return LEAF
-
-
-def shape_of_schema(schema: Mapping[str, Any]) -> Shape:
-    """The shape of a structural schema of a custom resource, by its `x-kubernetes-*` facts.
-
-    Source: apiextensions-apiserver pkg/controller/openapi; apiserver pkg/endpoints/.../typeconverter.
-    """
-    if schema.get("x-kubernetes-preserve-unknown-fields") and not schema.get("properties"):
-        return DEDUCED
-    if schema.get("type") == "array":
-        return _shape_of_array(schema)
-    if schema.get("type") != "object" or schema.get("x-kubernetes-map-type") == "atomic":
-        return LEAF
-    properties = schema.get("properties") or {}
-    extra = schema.get("additionalProperties")
-    made: dict[str, Shape] = {}
-
-    def child(key: str) -> Shape:
-        if key not in made:
-            if key in properties:
-                made[key] = shape_of_schema(properties[key])
-            else:
-                made[key] = shape_of_schema(extra) if isinstance(extra, dict) else DEDUCED
-        return made[key]
-
-    return Mapped(child, frozenset(properties), frozenset())
-
-
-def _shape_of_array(schema: Mapping[str, Any]) -> Shape:
-    items, type_ = schema.get("items") or {}, schema.get("x-kubernetes-list-type")
-    if type_ not in ("map", "set"):
-        return LEAF
-    keys = tuple(schema.get("x-kubernetes-list-map-keys") or ()) if type_ == "map" else ()
-    defaults = {n: p["default"] for n, p in (items.get("properties") or {}).items() if n in keys and "default" in p}
-    return Listed(lambda: shape_of_schema(items), keys, defaults)
