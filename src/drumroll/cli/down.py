@@ -2,9 +2,9 @@
 
 import argparse
 import os
+import select
 import shutil
 import signal
-import time
 
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.registry import running_parts
@@ -33,19 +33,10 @@ def down(options: argparse.Namespace) -> int:
 
 
 def stop_control_plane(home: Home) -> None:
-    """SIGTERM to every process that holds a part, SIGKILL to those that do not listen."""
-    owners = {part.pid for part in running_parts(home)}
-    for pid in owners:
-        _signal(pid, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE
-    while running_parts(home) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    for part in running_parts(home):
-        _signal(part.pid, signal.SIGKILL)
-    while running_parts(home):
-        if time.monotonic() > deadline + PATIENCE:
-            raise Refusal(f"process {running_parts(home)[0].pid} does not end; look at {home.logs}.")
-        time.sleep(0.02)
+    """SIGTERM to every process that holds a part, SIGKILL to those that do not listen; returns when all have ended."""
+    for pid in {part.pid for part in running_parts(home)}:
+        if not _ends(pid, signal.SIGTERM) and not _ends(pid, signal.SIGKILL):
+            raise Refusal(f"process {pid} does not end; look at {home.logs}.")
 
 
 def delete_data(home: Home) -> None:
@@ -69,10 +60,19 @@ def forget_context(options: argparse.Namespace) -> None:
             print(f"drumroll: the context is still in {file}: {error}")
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def _ends(pid: int, number: signal.Signals) -> bool:
+    """Send a signal; whether the process has ended within the patience. The descriptor cannot mean another process."""
     try:
-        os.kill(pid, number)
+        process = os.pidfd_open(pid)
     except ProcessLookupError:
-        pass
+        return True
+    try:
+        signal.pidfd_send_signal(process, number)
+        ended, _, _ = select.select([process], [], [], PATIENCE)
+        return bool(ended)
+    except ProcessLookupError:
+        return True
     except PermissionError as error:
         raise Refusal(f"process {pid} belongs to another user; run `drumroll down` as that user.") from error
+    finally:
+        os.close(process)
