@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 from drumroll.apiserver.answering import failure
 from drumroll.apiserver.gate import LISTED
 from drumroll.apiserver.server import ApiServer
-from drumroll.objects.errors import ApiError, RequestEntityTooLarge, Timeout
+from drumroll.apiserver.streams import Switching
+from drumroll.objects.errors import ApiError, BadRequest, RequestEntityTooLarge, Timeout
 from drumroll.objects.wire import ANONYMOUS, Request, Response, User
 
 BODY_LIMIT = 3 * 1024 * 1024
@@ -17,6 +18,7 @@ BODY_SECONDS = 60.0
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+TakeOver: TypeAlias = Callable[[], tuple[asyncio.StreamReader, asyncio.StreamWriter]]
 
 
 class _Gone(Exception):
@@ -32,7 +34,7 @@ class Application:
         """Set it to end all streams in order."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """One request. WebSocket handshakes are refused: nothing is served over them yet."""
+        """One request. Upgrades come as plain requests too, and are then given the connection."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
             return
@@ -48,11 +50,36 @@ class Application:
             response = failure(error)
         except _Gone:
             return
+        if isinstance(response, Switching):
+            await self._switch(response, scope, send)
+            return
         is_head = scope["method"] == "HEAD"
         if response.stream is None or is_head:
             await _send_whole(response, send, is_head=is_head)
         else:
             await self._send_stream(response, response.stream, receive, send)
+
+    async def _switch(self, response: Switching, scope: Message, send: Send) -> None:
+        """Give the connection away until its new owner is done, the client goes or the server closes."""
+        take_over: TakeOver | None = (scope.get("state") or {}).get("take_over")
+        if take_over is None:
+            response.abandon()
+            await _send_whole(failure(BadRequest("this connection cannot be upgraded")), send, is_head=False)
+            return
+        reader, writer = take_over()
+        serving, closing = (
+            asyncio.ensure_future(response.serve(reader, writer)),
+            asyncio.ensure_future(self.closing.wait()),
+        )
+        try:
+            await asyncio.wait({serving, closing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            serving.cancel()
+            closing.cancel()
+            await asyncio.wait({serving, closing})
+            writer.close()
+        if not serving.cancelled():
+            serving.result()
 
     async def _request(self, scope: Message, receive: Receive) -> Request:
         headers = _joined(scope["headers"])
@@ -91,7 +118,7 @@ def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for raw, value in pairs:
         name, text = raw.decode("latin-1"), value.decode("latin-1")
-        is_listed = name in headers and name.startswith("impersonate-")
+        is_listed = name in headers and name.startswith(("impersonate-", "x-stream-"))
         headers[name] = f"{headers[name]}{LISTED}{text}" if is_listed else text
     return headers
 

@@ -19,7 +19,12 @@ _OTHER_KIND = {
     "eviction": ("policy", "v1", "Eviction"),
     "token": ("authentication.k8s.io", "v1", "TokenRequest"),
 }
-_OTHER_NAME = {"binding": "Binding"}
+_OTHER_NAME = {
+    "attach": "PodAttachOptions",
+    "binding": "Binding",
+    "exec": "PodExecOptions",
+    "portforward": "PodPortForwardOptions",
+}
 _VERBS = {
     "status": ["get", "patch", "update"],
     "scale": ["get", "patch", "update"],
@@ -27,6 +32,9 @@ _VERBS = {
     "eviction": ["create"],
     "token": ["create"],
     "log": ["get"],
+    "attach": ["create", "get"],
+    "exec": ["create", "get"],
+    "portforward": ["create", "get"],
     "finalize": ["update"],
 }
 

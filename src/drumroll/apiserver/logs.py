@@ -27,18 +27,19 @@ _CONNECT_SECONDS = 5.0
 async def logs(cluster: Cluster, target: Target, request: Request) -> Response:
     """The log of one container as text. Raises NotFound, BadRequest, ServiceUnavailable (no node to ask)."""
     pod = codec.decode(cluster.find(Target(POD, target.namespace, target.name)))
-    container = _container(pod, request.parameter("container"))
+    container = container_of(pod, request.parameter("container"))
     parameters = {name: request.parameter(name) for name in _PASSED if request.parameter(name)}
     for name in _NUMBERS:
         if name in parameters and not parameters[name].isdigit():
             raise BadRequest(f'{name}: Invalid value: "{parameters[name]}": must be a whole number, not negative')
-    socket = _node_socket(cluster, pod)
+    socket = node_socket(cluster, pod)
     path = f"/containerLogs/{quote(target.namespace)}/{quote(target.name)}/{quote(container)}"
     query = f"?{urlencode(parameters)}" if parameters else ""
     return await _ask(socket, path + query)
 
 
-def _container(pod: Obj, wanted: str) -> str:
+def container_of(pod: Obj, wanted: str) -> str:
+    """The container that is meant: the one named, else the only or the default one. Raises BadRequest."""
     name, spec = pod["metadata"]["name"], pod.get("spec") or {}
     containers = [entry["name"] for entry in spec.get("containers") or ()]
     first = [entry["name"] for entry in spec.get("initContainers") or ()]
@@ -57,14 +58,15 @@ def _container(pod: Obj, wanted: str) -> str:
     )
 
 
-def _node_socket(cluster: Cluster, pod: Obj) -> str:
+def node_socket(cluster: Cluster, pod: Obj) -> str:
+    """Where the pod's node listens. Raises BadRequest when it has none yet, InternalError when that is gone."""
     node_name = (pod.get("spec") or {}).get("nodeName") or ""
     if not node_name:
         raise BadRequest(f"pod {pod['metadata']['name']} does not have a host assigned")
     record = cluster.store.get(NODE.resource, node_name)
     socket = annotations_of(codec.decode(record)).get(SOCKET_ANNOTATION, "") if record else ""
     if not socket:
-        raise InternalError(f'the node "{node_name}" offers no logs: it is gone, or is none of this cluster')
+        raise InternalError(f'the node "{node_name}" cannot be asked: it is gone, or is none of this cluster')
     return socket
 
 

@@ -21,6 +21,8 @@ _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 120
 _HANDSHAKE_SECONDS = 10.0
 _GRACE_SECONDS = 1.0
+_IDLE_SECONDS = 30  # before a taken-over connection is asked whether the client is still there
+_STREAM_BUFFER = 128 * 1024
 
 
 def bind(address: str, port: int) -> socket.socket:
@@ -50,13 +52,23 @@ async def serve(
     from uvicorn.server import ServerState
 
     class Protocol(HttpToolsProtocol):
-        """Adds the user of a verified client certificate to what the application sees."""
+        """Adds to what the application sees: the user of a verified client certificate, and a way to upgrade."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             tls = transport.get_extra_info("ssl_object")
             subject = (tls.getpeercert() or {}).get("subject", ()) if tls is not None else ()
-            self.app_state = {"user": certificate_user(subject)}
+            self.app_state = {"user": certificate_user(subject), "take_over": self.take_over}
+
+        def take_over(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            """The connection as a pair of streams, after a request to upgrade it. HTTP is over on it."""
+            self.connections.discard(self)
+            self.cycle.disconnected = True  # so that nobody expects an answer
+            self.flow.resume_reading()
+            return take_streams(self.transport, self.loop)
+
+        def _unsupported_upgrade_warning(self) -> None:
+            """Upgrades reach the application as requests; it knows which ones it supports."""
 
     application = Application(api)
     config = uvicorn.Config(
@@ -90,6 +102,21 @@ async def serve(
         server.close()
         application.closing.set()
         await _close_all(state)
+
+
+def take_streams(
+    transport: asyncio.Transport, loop: asyncio.AbstractEventLoop
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Streams on a connection that another protocol has served until now. A client that vanishes is noticed."""
+    sock: socket.socket = transport.get_extra_info("socket")
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _IDLE_SECONDS)
+    reader = asyncio.StreamReader(limit=_STREAM_BUFFER, loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 def server_context(certificates: Certificates) -> ssl.SSLContext:

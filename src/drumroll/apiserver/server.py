@@ -29,6 +29,7 @@ from drumroll.apiserver.reviews import Reviewer
 from drumroll.apiserver.routing import Target, parse
 from drumroll.apiserver.scaling import change_scale, get_scale
 from drumroll.apiserver.stages import Stages
+from drumroll.apiserver.streams import open_stream
 from drumroll.apiserver.tokens import OPENID_CONFIGURATION, OPENID_KEYS, Signer
 from drumroll.apiserver.watching import watch
 from drumroll.apiserver.writing import create, patch, update
@@ -209,6 +210,8 @@ class ApiServer:
                 return await request_token(cluster, self._signer, target, request)
             case ("log", "GET"):
                 return await logs(cluster, target, request)
+            case ("exec" | "attach" | "portforward", "GET" | "POST"):
+                return await open_stream(cluster, target, request)
             case _:
                 raise no_method()
 

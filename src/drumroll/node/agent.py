@@ -18,9 +18,11 @@ from drumroll.node.agent_node import keep_lease, register_node, this_machine
 from drumroll.node.logs import LogSource
 from drumroll.node.pod_worker import PodWorker
 from drumroll.node.pod_worker_start import log_file
+from drumroll.node.pod_worker_state import PodState
 from drumroll.node.runtime import Runtime
 from drumroll.node.scheduling import Binder
 from drumroll.node.server import serve_node
+from drumroll.node.streaming import KnownPods, Streams
 from drumroll.node.volumes_content import sources_of
 from drumroll.objects.kinds import CONFIG_MAP, ENDPOINT_SLICE, LEASE, POD, SECRET, SERVICE
 from drumroll.objects.meta import Key, Obj, uid_of
@@ -29,6 +31,7 @@ from drumroll.objects.network import ClusterNetwork
 log = logging.getLogger("drumroll.node")
 
 RESTART_SECONDS = 1.0
+TOKEN_LOOK_SECONDS = 20.0
 PROXY_PATIENCE = timedelta(seconds=5)
 
 
@@ -86,7 +89,7 @@ class _Agent:
         spawn(scheduled.run(), name="scheduler-events")
         await register_node(context, server_socket)
         spawn(keep_lease(context), name="lease")
-        spawn(serve_node(server_socket, self._find_log, context.now), name="node-server")
+        spawn(serve_node(server_socket, self._find_log, context.now, self._streams()), name="node-server")
         for informer in informers:
             await informer.wait_synced()
         self._slices.subscribe(self._on_slice)
@@ -98,6 +101,7 @@ class _Agent:
         for informer in self._sources.values():
             informer.subscribe(self._on_source)
         spawn(binder.run(), name="scheduler")
+        spawn(self._renew_tokens(), name="tokens")
         log.info("node_ready name=%s isolation=%s", context.node_name, context.runtime.isolation)
 
     def _on_pod(self, old: Obj | None, new: Obj | None) -> None:
@@ -134,12 +138,21 @@ class _Agent:
                 worker.update(known)
         del self._workers[uid]
         self._context.served.discard(uid)
+        self._context.tokens.forget(uid)
 
     def _on_slice(self, _: Obj | None, new: Obj | None) -> None:
         for endpoint in (new or {}).get("endpoints") or ():
             target = endpoint.get("targetRef") or {}
             if target.get("kind") == "Pod" and target.get("uid"):
                 self._context.served.add(target["uid"])
+
+    async def _renew_tokens(self) -> None:
+        """Bring the volumes of pods up to date whose tokens have lived most of their life."""
+        while True:
+            await asyncio.sleep(TOKEN_LOOK_SECONDS)
+            for uid in self._context.tokens.worn(self._context.now()):
+                if uid in self._workers:
+                    self._workers[uid].refresh_volumes()
 
     def _on_source(self, old: Obj | None, new: Obj | None) -> None:
         """A ConfigMap or Secret changed: the pods that show it look again."""
@@ -167,6 +180,14 @@ class _Agent:
     async def _remove_orphan(self, uid: str) -> None:
         await self._context.runtime.remove_sandbox(uid)
         await asyncio.to_thread(shutil.rmtree, self._context.folder / uid, ignore_errors=True)
+
+    def _streams(self) -> Streams:
+        def state_of(namespace: str, name: str) -> PodState | None:
+            pod = self._pods.get(Key(namespace, name))
+            worker = self._workers.get(uid_of(pod)) if pod is not None else None
+            return worker.state if worker is not None else None
+
+        return Streams(self._context.runtime, KnownPods(state_of))
 
     def _find_log(self, namespace: str, name: str, container: str, previous: bool) -> LogSource:
         """The log of a container's latest run, or of the one before."""

@@ -6,12 +6,12 @@ import ctypes
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from drumroll.node.rootfs_mounts import libc
-from drumroll.node.runtime import ContainerError
+from drumroll.node.runtime import ContainerError, ContainerSpec
 
 _CHOICE = Path("/run/drumroll/oci-runtime")
 _CREATE_TIMEOUT = 30.0  # seconds
@@ -81,10 +81,11 @@ class OciRuntime:
         for folder in (self.exits, self.state, self.sockets):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    async def create(self, container_id: str, bundle: Path, log_path: Path) -> int:
+    async def create(self, container_id: str, bundle: Path, log_path: Path, options: Sequence[str] = ()) -> int:
         """Create the container described in `bundle` under a conmon of its own; the process id of its program.
 
-        The program waits for `start`. Raises ContainerError with the runtime's message.
+        `options` are more options for conmon. The program waits for `start`. Raises ContainerError with the
+        runtime's message.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         sync_reader, sync_writer = os.pipe()
@@ -94,6 +95,7 @@ class OciRuntime:
             with (bundle / "conmon.log").open("ab") as errors:
                 process = await asyncio.create_subprocess_exec(
                     *self._conmon(container_id, bundle, log_path),
+                    *options,
                     env={**os.environ, "_OCI_SYNCPIPE": str(sync_writer), "_OCI_STARTPIPE": str(start_reader)},
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
@@ -157,6 +159,14 @@ class OciRuntime:
             *("--exit-dir", str(self.exits), "--socket-dir-path", str(self.sockets)),
             *("--log-path", f"k8s-file:{log_path}", "--no-sync-log", "--log-level", "warning"),
         ]
+
+
+def conmon_options(spec: ContainerSpec) -> tuple[str, ...]:
+    """What conmon has to know of a container's input and terminal."""
+    options = ["--terminal"] if spec.tty else []
+    if spec.stdin:
+        options += ["--stdin"] if spec.stdin_once else ["--stdin", "--leave-stdin-open"]
+    return tuple(options)
 
 
 def runtime_message(errors: str) -> str:

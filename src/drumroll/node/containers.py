@@ -11,28 +11,34 @@ import logging
 import os
 import shutil
 import signal as signals
+import socket
 from collections import defaultdict
 from datetime import UTC, datetime
+from errno import ECONNREFUSED
 from pathlib import Path
 from typing import NamedTuple
 
 from drumroll.node import cgroups
 from drumroll.node.build_tree import ImageTree
-from drumroll.node.conmon import FolderWatch, OciRuntime, find_programs
+from drumroll.node.conmon import FolderWatch, OciRuntime, conmon_options, find_programs
 from drumroll.node.containers_check import check
-from drumroll.node.containers_exec import run_inside
+from drumroll.node.containers_exec import open_inside, run_inside
 from drumroll.node.containers_files import Bundle, RunFacts, SandboxFiles, container_id, start_ticks
 from drumroll.node.network import NetworkError, PodNetwork
+from drumroll.node.network_connect import connect_inside
 from drumroll.node.oci_config import ContainerConfig, ProcessConfig, find_identity, oci_config
 from drumroll.node.rootfs import RootSource, mount_root, unmount_root
 from drumroll.node.runtime import (
     ContainerError,
     ContainerSpec,
     ContainerState,
+    ExecCommand,
     ExecResult,
     Sandbox,
     SandboxSpec,
+    Session,
 )
+from drumroll.node.sessions import attach, write_control
 from drumroll.objects import clock
 from drumroll.objects.network import Isolation
 
@@ -183,11 +189,35 @@ class ContainerRuntime:
 
     async def exec(self, container_id: str, argv: tuple[str, ...], timeout: float) -> ExecResult:
         """See Runtime."""
+        self._running(container_id)
+        return await run_inside(self._oci, container_id, argv, timeout)
+
+    async def open_exec(self, container_id: str, command: ExecCommand) -> Session:
+        """See Runtime."""
+        self._running(container_id)
+        return await open_inside(self._oci, container_id, command)
+
+    async def open_attach(self, container_id: str, *, tty: bool) -> Session:
+        """See Runtime."""
+        return await attach(self._running(container_id).folder, tty=tty)
+
+    async def connect(self, sandbox: Sandbox, port: int) -> socket.socket:
+        """See Runtime. The connection begins inside the pod's network, where its localhost is."""
+        if sandbox.network_namespace is None:
+            raise ConnectionRefusedError(ECONNREFUSED, "the pod has no network")
+        return await connect_inside(sandbox.network_namespace, port)
+
+    def reopen_log(self, container_id: str) -> bool:
+        """See Runtime."""
+        bundle = self._find(container_id)
+        return bundle is not None and write_control(bundle.folder / "ctl", "2 0 0\n")
+
+    def _running(self, container_id: str) -> Bundle:
         bundle = self._find(container_id)
         facts = bundle.facts() if bundle is not None else None
         if bundle is None or facts is None or self._state(bundle, facts).status != "running":
             raise ContainerError("ExecError", f"container {container_id[:12]} is not running")
-        return await run_inside(self._oci, container_id, argv, timeout)
+        return bundle
 
     def close(self) -> None:
         """Stop watching for exits; containers run on."""
@@ -201,7 +231,7 @@ class ContainerRuntime:
             await asyncio.to_thread(self._prepare, sandbox, spec, bundle, cgroup)
         except (OSError, ValueError) as error:
             raise ContainerError("CreateContainerError", f"failed to create container: {error}") from error
-        pid = await self._oci.create(bundle.container_id, bundle.folder, spec.log_path)
+        pid = await self._oci.create(bundle.container_id, bundle.folder, spec.log_path, conmon_options(spec))
         facts = RunFacts(
             name=spec.name,
             attempt=spec.attempt,
@@ -230,6 +260,7 @@ class ContainerRuntime:
                 env={**spec.image.env, **spec.env},
                 working_dir=working_dir,
                 identity=find_identity(spec.user or spec.image.user, folders.root),
+                terminal=spec.tty,
             ),
             hostname=files.hostname,
             cgroup=cgroup,

@@ -1,4 +1,4 @@
-"""Commands run inside a container, for probes and hooks."""
+"""Commands run inside a container: for probes and hooks, and for somebody who is connected to them."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from drumroll.node.conmon import OciRuntime, runtime_message
-from drumroll.node.runtime import ContainerError, ExecResult
+from drumroll.node.runtime import ContainerError, ExecCommand, ExecResult
+from drumroll.node.sessions import CommandSession, Launch, start_command
 
 OUTPUT_LIMIT = 10 * 1024  # bytes, as the kubelet keeps
 _DRAIN_SECONDS = 0.1
@@ -47,6 +48,40 @@ async def run_inside(oci: OciRuntime, container_id: str, argv: tuple[str, ...], 
         if code != 0 and (errors := _own_errors(files / "log")):
             raise ContainerError("ExecError", runtime_message(errors))
     return ExecResult(code, collected.decode(errors="replace"))
+
+
+async def open_inside(oci: OciRuntime, container_id: str, command: ExecCommand) -> CommandSession:
+    """`command`, started in the container's namespaces with its program's environment and identity.
+
+    The OCI runtime stays in the foreground and passes on a terminal of ours, its size and the exit code.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="exec-", dir=oci.run_folder)
+    files = Path(folder.name)
+    options = ["--log", str(files / "log"), "--log-format", "json"]
+    terminal = ["--tty", "--env", "TERM=xterm"] if command.tty else []
+    argv = oci.command(*options, "exec", *terminal, "--pid-file", str(files / "pid"), container_id, *command.argv)
+
+    def problem() -> str:
+        errors = _own_errors(files / "log")
+        return runtime_message(errors) if errors else ""
+
+    return await start_command(
+        Launch(
+            argv,
+            stdin=command.stdin,
+            tty=command.tty,
+            session=lambda: _read_pid(files / "pid"),
+            problem=problem,
+            clean_up=folder.cleanup,
+        )
+    )
+
+
+def _read_pid(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 async def _collect(process: asyncio.subprocess.Process, collected: bytearray) -> None:

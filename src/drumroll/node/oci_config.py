@@ -38,6 +38,7 @@ class ProcessConfig:
     env: Mapping[str, str]
     working_dir: str
     identity: Identity = Identity()
+    terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,11 @@ def oci_config(config: ContainerConfig) -> dict[str, Any]:
 
 
 def _process(process: ProcessConfig, hostname: str) -> dict[str, Any]:
-    env = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname, **process.env}
+    term = {"TERM": "xterm"} if process.terminal else {}
+    env = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname, **term, **process.env}
     is_root = process.identity.uid == 0
     return {
-        "terminal": False,
+        "terminal": process.terminal,
         "args": list(process.argv),
         "env": [f"{name}={value}" for name, value in env.items()],
         "cwd": process.working_dir,

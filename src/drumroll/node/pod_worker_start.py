@@ -149,6 +149,9 @@ class Starter:
             memory_limit=whole(limits["memory"]) if "memory" in limits else None,
             read_only_root=bool(security.get("readOnlyRootFilesystem")),
             stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "SIGTERM",
+            stdin=bool(container.get("stdin")),
+            stdin_once=bool(container.get("stdinOnce")),
+            tty=bool(container.get("tty")),
         )
 
     async def post_start(self, run: ContainerState) -> bool:

@@ -9,9 +9,9 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
+import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,19 +19,22 @@ from pathlib import Path
 from typing import Any
 
 from drumroll.node import shim
+from drumroll.node.processes_exec import command_line, open_beside
 from drumroll.node.processes_root import Root, assemble_root
 from drumroll.node.runtime import (
     ContainerError,
     ContainerSpec,
     ContainerState,
+    ExecCommand,
     ExecResult,
     Sandbox,
     SandboxSpec,
+    Session,
 )
+from drumroll.node.sessions import attach, write_control
 from drumroll.objects.network import ClusterNetwork, Isolation
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-LOCALHOST = re.compile(r"\b(?:localhost|127\.0\.0\.1)\b")
 OUTPUT_LIMIT = 10 * 1024
 KILLED = 137
 
@@ -114,8 +117,10 @@ class LoopbackRuntime:
             env = _environment(spec, sandbox.ip, root)
             working_dir = str(root.resolve_folder(spec.working_dir))
             run = {"argv": argv, "env": env, "working_dir": working_dir, "log_path": str(spec.log_path)}
-            _write_json(place.folder / "run.json", {**run, "ip": sandbox.ip})
-            os.mkfifo(place.folder / "alive", 0o600)
+            terminal = {"stdin": spec.stdin, "stdin_once": spec.stdin_once, "tty": spec.tty}
+            _write_json(place.folder / "run.json", {**run, **terminal, "ip": sandbox.ip})
+            for fifo in ("alive", "ctl"):
+                os.mkfifo(place.folder / fifo, 0o600)
         except OSError as error:
             raise ContainerError("CreateContainerError", f"cannot lay out the container: {error}") from error
         await _start_shim(place)
@@ -161,7 +166,7 @@ class LoopbackRuntime:
         if run is None:
             raise ContainerError("RunContainerError", f"container {place.name} is gone")
         root = Root(place.folder / "root")
-        command = [LOCALHOST.sub(run["ip"], part) for part in root.resolve_argv(argv)]
+        command = command_line(argv, root, run["ip"])
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -175,6 +180,33 @@ class LoopbackRuntime:
         except OSError as error:
             raise ContainerError("ExecError", f"cannot run {command[0]}: {error.strerror}") from error
         return await _finish(process, timeout)
+
+    async def open_exec(self, container_id: str, command: ExecCommand) -> Session:
+        """Run a command with the pod's environment, for somebody."""
+        place = self._place(container_id)
+        run = place.read("run.json")
+        if run is None or self._state(place).exit_code is not None:
+            raise ContainerError("ExecError", f"container {place.name} is not running")
+        return await open_beside(run, Root(place.folder / "root"), command)
+
+    async def open_attach(self, container_id: str, *, tty: bool) -> Session:
+        """Through the shim's socket."""
+        return await attach(self._place(container_id).folder, tty=tty)
+
+    async def connect(self, sandbox: Sandbox, port: int) -> socket.socket:
+        """The pod's own address is its localhost."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, (sandbox.ip, port))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def reopen_log(self, container_id: str) -> bool:
+        """Tell the shim."""
+        return write_control(self._place(container_id).folder / "ctl", "2 0 0\n")
 
     def _place(self, container_id: str) -> _Place:
         if container_id not in self._places:

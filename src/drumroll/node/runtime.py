@@ -5,13 +5,16 @@ processes under a shim). Both keep everything that a restarted control plane nee
 folder, so that pods outlive the control plane: `list_sandboxes` and `list_containers` find them again.
 """
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from drumroll.objects.meta import Obj
 from drumroll.objects.network import Isolation
+from drumroll.objects.stream import Send
 
 
 class ContainerError(Exception):
@@ -97,6 +100,9 @@ class ContainerSpec:
     memory_limit: int | None = None
     read_only_root: bool = False
     stop_signal: str = "SIGTERM"
+    stdin: bool = False
+    stdin_once: bool = False  # the input ends when the first one who attached to it has gone
+    tty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,39 @@ class ExecResult:
 
     exit_code: int
     output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecCommand:
+    """A command for somebody who is connected to it; with `tty` it gets a terminal, and stderr joins stdout."""
+
+    argv: tuple[str, ...]
+    stdin: bool = False
+    tty: bool = False
+
+
+class Session(Protocol):
+    """A running command or a view of a container, and somebody who is connected to it. `close` it in any case."""
+
+    async def run(self, send: Send) -> Obj:
+        """Send output until the end; the Status to end with."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Give it input; returns when that has been taken."""
+        ...
+
+    def close_stdin(self) -> None:
+        """Its input has ended."""
+        ...
+
+    def resize(self, width: int, height: int) -> None:
+        """Its terminal has another size."""
+        ...
+
+    async def close(self) -> None:
+        """End the command with all that it started, or detach from the container."""
+        ...
 
 
 class Runtime(Protocol):
@@ -162,4 +201,20 @@ class Runtime(Protocol):
 
     async def exec(self, container_id: str, argv: tuple[str, ...], timeout: float) -> ExecResult:
         """Run a command inside. Raises TimeoutError after `timeout` seconds (the command is killed), ContainerError."""
+        ...
+
+    async def open_exec(self, container_id: str, command: ExecCommand) -> Session:
+        """A command, started inside. Raises ContainerError."""
+        ...
+
+    async def open_attach(self, container_id: str, *, tty: bool) -> Session:
+        """A view of the container's first process; `tty` says that it has a terminal. Raises ContainerError."""
+        ...
+
+    async def connect(self, sandbox: Sandbox, port: int) -> socket.socket:
+        """A connection to what listens on the pod's own localhost. Raises OSError."""
+        ...
+
+    def reopen_log(self, container_id: str) -> bool:
+        """Let a run go on in a new log file after its old one was renamed; False when nobody writes it any more."""
         ...

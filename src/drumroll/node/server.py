@@ -1,15 +1,18 @@
-"""The node's own HTTP server, on a Unix socket: the API server fetches containers' logs from it."""
+"""The node's own HTTP server, on a Unix socket: the API server fetches logs from it and opens streams into pods."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import h11
 
 from drumroll.node.logs import LogOptions, LogSource, read_log
+from drumroll.node.runtime import ContainerError
+from drumroll.node.streaming import Streams
+from drumroll.objects import stream
 from drumroll.objects.meta import parse_timestamp
 
 log = logging.getLogger("drumroll.node")
@@ -18,14 +21,19 @@ FindLog = Callable[[str, str, str, bool], LogSource]
 """Namespace, pod, container, previous → the log. Raises LookupError (404) or ValueError (400) with a sentence."""
 
 
-async def serve_node(socket: Path, find_log: FindLog, now: Callable[[], datetime]) -> None:
-    """Answer `GET /containerLogs/<namespace>/<pod>/<container>` and `GET /healthz` until cancelled."""
+async def serve_node(
+    socket: Path, find_log: FindLog, now: Callable[[], datetime], streams: Streams | None = None
+) -> None:
+    """Answer `GET /containerLogs/<namespace>/<pod>/<container>` and `GET /healthz` until cancelled.
+
+    With `streams`, requests to upgrade to `drumroll-stream` open streams: /exec, /attach and /portforward.
+    """
     socket.parent.mkdir(parents=True, exist_ok=True)
     socket.unlink(missing_ok=True)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await _Exchange(reader, writer, find_log, now).serve()
+            await _Exchange(reader, writer, find_log, now).serve(streams)
         except (ConnectionError, h11.ProtocolError):
             log.debug("node_connection_lost")
         finally:
@@ -56,14 +64,16 @@ class _Exchange:
         self._now = now
         self._http = h11.Connection(h11.SERVER)
 
-    async def serve(self) -> None:
+    async def serve(self, streams: Streams | None) -> None:
         request = await self._request()
         if request is None:
             return
         target = urlsplit(request.target.decode())
         parts = [unquote(part) for part in target.path.split("/")[1:]]
         query = {key: values[0] for key, values in parse_qs(target.query, keep_blank_values=True).items()}
-        if parts == ["healthz"]:
+        if streams is not None and (b"upgrade", stream.UPGRADE.encode()) in request.headers:
+            await self._upgrade(streams, parts, parse_qsl(target.query, keep_blank_values=True))
+        elif parts == ["healthz"]:
             await self._text(200, "ok")
         elif len(parts) == 4 and parts[0] == "containerLogs" and request.method == b"GET":
             try:
@@ -77,6 +87,21 @@ class _Exchange:
                 await self._stream(read_log(source, options))
         else:
             await self._text(404, "404 page not found")
+
+    async def _upgrade(self, streams: Streams, parts: list[str], query: list[tuple[str, str]]) -> None:
+        """Serve a stream until it ends; what cannot be opened is answered with plain text, as the kubelet does."""
+        try:
+            serve = await streams.open(parts, query)
+        except LookupError as error:
+            await self._text(404 if error.args[0].startswith(("pod ", "404 ")) else 500, str(error.args[0]))
+        except ContainerError as error:
+            await self._text(500, error.message)
+        except ValueError as error:
+            await self._text(400, str(error))
+        else:
+            headers = [("Connection", "Upgrade"), ("Upgrade", stream.UPGRADE)]
+            self._send(h11.InformationalResponse(status_code=101, headers=headers))
+            await serve(self._reader, self._writer)
 
     async def _request(self) -> h11.Request | None:
         while True:

@@ -45,7 +45,7 @@ NAMESPACE = Kind("", "v1", "Namespace", "namespaces", "namespace", False, ("ns",
 NODE = Kind("", "v1", "Node", "nodes", "node", False, ("no",), (), ("status",))
 POD = Kind(
     "", "v1", "Pod", "pods", "pod", True, ("po",), ("all",),
-    ("status", "binding", "eviction", "log"), generation=True,
+    ("status", "attach", "binding", "eviction", "exec", "log", "portforward"), generation=True,
 )  # fmt: skip
 SERVICE = Kind("", "v1", "Service", "services", "service", True, ("svc",), ("all",), ("status",))
 ENDPOINTS = Kind("", "v1", "Endpoints", "endpoints", "endpoints", True, ("ep",))
