@@ -124,6 +124,8 @@ async def test_a_pod_is_bound_once_and_is_scheduled_then(server):
 
 
 async def test_new_pods_get_what_all_pods_have(server):
+    assert "serviceAccountName" not in (await server.made("POST", PODS, pod("early")))["spec"]
+    await server.made("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
     spec = (await server.made("POST", PODS, pod("p")))["spec"]
     assert spec["serviceAccountName"] == "default"
     assert [(t["key"], t["tolerationSeconds"]) for t in spec["tolerations"]] == [

@@ -2,14 +2,17 @@
 
 import base64
 import stat
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
 from drumroll.domain.expansion_fields import PodPlace
+from drumroll.node.tokens import Tokens
 from drumroll.node.volumes import container_mounts, set_up_volumes, write_atomically
 from drumroll.node.volumes_content import VolumeError, sources_of
 from drumroll.objects.errors import NotFound
+from drumroll.objects.kinds import SERVICE_ACCOUNT
 
 OBJECTS = {
     "conf": {"data": {"name": "My Shop", "colour": "red"}, "binaryData": {"bin": base64.b64encode(b"\0\1").decode()}},
@@ -23,8 +26,15 @@ class Client:
             raise NotFound(name)
         return OBJECTS[name]
 
+    async def create(self, obj, *, subresource, parent):
+        assert (subresource, parent, obj["spec"]["boundObjectRef"]["uid"]) == ("token", SERVICE_ACCOUNT, "u1")
+        return {"status": {"token": "a.b.c", "expirationTimestamp": "2026-01-01T01:00:00Z"}}
 
-CONTEXT = SimpleNamespace(client=Client(), place=lambda ip: PodPlace(ip, "10.244.0.1", 2, 4096))
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CONTEXT = SimpleNamespace(
+    client=Client(), place=lambda ip: PodPlace(ip, "10.244.0.1", 2, 4096), tokens=Tokens(), now=lambda: NOW
+)
 
 
 def pod(*volumes, **container):
@@ -87,7 +97,7 @@ async def shown(tmp_path, source):
                     ],
                 }
             },
-            {"n": (b"My Shop", 0o600), "password": (b"secret", 0o600)},
+            {"n": (b"My Shop", 0o600), "password": (b"secret", 0o600), "token": (b"a.b.c", 0o600)},
             id="several sources in one folder",
         ),
         pytest.param({"emptyDir": {}}, {}, id="an empty folder"),

@@ -1,12 +1,18 @@
 """What the original's standard admission does to new objects: namespaces must live, pods get what all pods have."""
 
+import random
+
+from drumroll.apiserver import codec
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.failures import forbidden, no_namespace, terminating
 from drumroll.apiserver.routing import Target
-from drumroll.objects.kinds import NAMESPACE, POD
+from drumroll.domain.pod_identity import give_identity
+from drumroll.objects.kinds import NAMESPACE, POD, SERVICE_ACCOUNT
 from drumroll.objects.meta import Obj
 
 IMMORTAL = frozenset(("default", "kube-system", "kube-public"))
+DEFAULT_ACCOUNT = "default"
+SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _NOT_READY = "node.kubernetes.io/not-ready"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 
@@ -15,7 +21,8 @@ def admit_create(cluster: Cluster, target: Target, obj: Obj) -> None:
     """Complete a decoded new object, in place. Raises NotFound (namespace), Forbidden (namespace terminating)."""
     if target.kind.namespaced:
         _check_namespace(cluster, target, obj)
-    if target.kind is POD:
+    if target.kind is POD and isinstance(obj.get("spec"), dict):
+        _give_identity(cluster, target, obj)
         _complete_pod(obj)
 
 
@@ -34,13 +41,26 @@ def admit_delete(target: Target) -> None:
         raise forbidden(NAMESPACE, target.name, "this namespace may not be deleted")
 
 
-def _complete_pod(pod: Obj) -> None:
-    spec = pod.get("spec")
-    if not isinstance(spec, dict):
+def _give_identity(cluster: Cluster, target: Target, pod: Obj) -> None:
+    """Every pod runs as a ServiceAccount, once its namespace has one. Raises Forbidden when it names a missing one."""
+    default = cluster.store.get(SERVICE_ACCOUNT.resource, f"{target.namespace}/{DEFAULT_ACCOUNT}")
+    if default is None:
         return
-    if not spec.get("serviceAccountName"):
-        spec["serviceAccountName"] = spec.get("serviceAccount") or "default"
-    spec["serviceAccount"] = spec["serviceAccountName"]
+    spec = pod["spec"]
+    name = spec.get("serviceAccountName") or spec.get("serviceAccount") or DEFAULT_ACCOUNT
+    spec["serviceAccountName"] = spec["serviceAccount"] = name
+    record = default
+    if name != DEFAULT_ACCOUNT:
+        found = cluster.store.get(SERVICE_ACCOUNT.resource, f"{target.namespace}/{name}")
+        if found is None:
+            why = f'error looking up service account {target.namespace}/{name}: serviceaccount "{name}" not found'
+            raise forbidden(POD, pod["metadata"].get("name", ""), why)
+        record = found
+    give_identity(pod, codec.decode(record), "".join(random.choices(SUFFIX_LETTERS, k=5)))
+
+
+def _complete_pod(pod: Obj) -> None:
+    spec = pod["spec"]
     tolerations = spec.get("tolerations") or []
     for key in (_NOT_READY, _UNREACHABLE):
         if not any(_tolerates(toleration, key) for toleration in tolerations):

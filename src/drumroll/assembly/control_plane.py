@@ -78,6 +78,7 @@ class ApiAccess:
     port: int
     root_ca: str
     metrics: "Metrics"
+    open_to_pods: Callable[[str], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
@@ -89,7 +90,7 @@ async def _api(home: Home, ground: "Ground") -> AsyncIterator[ApiAccess]:
 
         # opened here, in the host's network namespace, before anything enters the cluster's own
         with open_listener(settings.api_listen, settings.api_port, "--api-port") as listener:
-            async with serve_api(home, settings, ground.network.service_cidr, listener) as access:
+            async with serve_api(home, settings, ground.network, listener) as access:
                 yield access
         return
     from drumroll.assembly.local_api import connect_api
@@ -112,6 +113,8 @@ async def _run_parts(home: Home, settings: Settings, ground: "Ground", access: A
             )
         if "node" in parts or "proxy" in parts:
             await ground.prepare()
+        if ground.network.isolation == "loopback" or "node" in parts or "proxy" in parts:
+            await access.open_to_pods(ground.api_address)
         if "node" in parts:
             group.create_task(keep_running("node", lambda: ground.run_node(access.client, NODE_NAME)))
         if "proxy" in parts:

@@ -85,6 +85,13 @@ class Ground:
     network: ClusterNetwork
     why: str
 
+    @property
+    def api_address(self) -> str:
+        """Where pods find the API: the gateway of their network, or where everybody finds it."""
+        if self.network.namespace is None:
+            return self.settings.api_listen
+        return str(self.network.pod_cidr.network_address + 1)
+
     async def prepare(self) -> None:
         """Make the cluster's network and enter it with this process. Loopback isolation needs neither."""
         if self.network.namespace is None:

@@ -6,17 +6,21 @@ import logging
 import socket
 import time
 from collections.abc import AsyncIterator
-from ipaddress import IPv4Network
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.settings import Settings
 from drumroll.objects.clock import now
+from drumroll.objects.errors import ApiError
 from drumroll.objects.metrics import Metrics
+from drumroll.objects.network import ClusterNetwork
 from drumroll.objects.wire import User
 
 if TYPE_CHECKING:
     from drumroll.apiserver.certificates import Certificates
+    from drumroll.apiserver.gate import Security
+    from drumroll.apiserver.server import ApiServer
     from drumroll.assembly.control_plane import ApiAccess
 
 log = logging.getLogger("drumroll.assembly")
@@ -26,7 +30,7 @@ ADMIN = User("system:drumroll", ("system:masters",))
 
 @contextlib.asynccontextmanager
 async def serve_api(
-    home: Home, settings: Settings, services: IPv4Network, listener: socket.socket
+    home: Home, settings: Settings, network: ClusterNetwork, listener: socket.socket
 ) -> AsyncIterator["ApiAccess"]:
     """Open the store and serve the API on `listener` for as long as the block runs."""
     from drumroll.apiserver.certificates import ensure_certificates
@@ -44,10 +48,17 @@ async def serve_api(
     except (StoreError, OSError) as error:
         raise Refusal(f"the store {home.store} cannot be used: {error}") from error
     try:
-        certificates = ensure_certificates(home.pki, hosts=("localhost", "127.0.0.1", settings.api_listen))
+        certificates = ensure_certificates(home.pki, hosts=_names(settings, network))
         metrics = Metrics()
         port: int = listener.getsockname()[1]
-        api = ApiServer(store, service_cidr=services, now=now, address=f"{settings.api_listen}:{port}", metrics=metrics)
+        api = ApiServer(
+            store,
+            service_cidr=network.service_cidr,
+            now=now,
+            address=f"{settings.api_listen}:{port}",
+            metrics=metrics,
+            security=_security(home, settings),
+        )
         await api.prepare()
         _write_kubeconfig(home, certificates, f"https://{settings.api_listen}:{port}")
         async with asyncio.TaskGroup() as group:
@@ -59,11 +70,55 @@ async def serve_api(
             await answering.wait()
             log.info("api_ready port=%d ms=%d", port, (time.monotonic() - started) * 1000)
             client = Client(InProcessTransport(api.handle, ADMIN))
-            yield ApiAccess(client, port, certificates.authority.read_text(), metrics)
-            for task in tasks:
+            inside = _Inside(api, certificates, listener, group)
+            yield ApiAccess(client, port, certificates.authority.read_text(), metrics, inside.open)
+            for task in (*tasks, *inside.tasks):
                 task.cancel()
     finally:
         await store.close()
+
+
+@dataclass(slots=True)
+class _Inside:
+    """The API as pods reach it, in the network that this process enters after its first socket is open."""
+
+    api: "ApiServer"
+    certificates: "Certificates"
+    listener: socket.socket
+    group: asyncio.TaskGroup
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def open(self, address: str) -> None:
+        """Serve at `address` too, and let the Service `kubernetes` lead there.
+
+        A cluster whose pods cannot reach the API is still a cluster: what goes wrong is logged.
+        """
+        from drumroll.apiserver.serve import serve
+        from drumroll.assembly.control_plane import open_listener
+
+        known, port = self.listener.getsockname()
+        try:
+            if address != known:
+                listener = open_listener(address, port, "--api-port")
+                self.tasks.append(
+                    self.group.create_task(serve(self.api, listener, self.certificates), name="https-pods")
+                )
+            await self.api.publish(address, port)
+        except (Refusal, ApiError) as error:
+            log.warning("api_closed_to_pods address=%s port=%d error=%s", address, port, error)
+
+
+def _names(settings: Settings, network: ClusterNetwork) -> tuple[str, ...]:
+    """Every name and address under which somebody reaches the API: from this machine, and from pods."""
+    inside = [f"kubernetes{end}" for end in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
+    first = (str(network.service_cidr.network_address + 1), str(network.pod_cidr.network_address + 1))
+    return ("localhost", "127.0.0.1", settings.api_listen, *inside, *first)
+
+
+def _security(home: Home, settings: Settings) -> "Security":
+    from drumroll.apiserver.gate import Security
+
+    return Security(account_key=home.pki / "sa.key", audit=home.logs / "audit.log" if settings.audit else None)
 
 
 def _write_kubeconfig(home: Home, certificates: "Certificates", server: str) -> None:
@@ -76,6 +131,10 @@ def _write_kubeconfig(home: Home, certificates: "Certificates", server: str) -> 
         key=certificates.admin_key.read_bytes(),
     )
     write_kubeconfig(home.kubeconfig, "drumroll", connection)
+
+
+async def _already_open(address: str) -> None:
+    """The process that runs the API server says where pods find it."""
 
 
 @contextlib.asynccontextmanager
@@ -92,4 +151,4 @@ async def connect_api(home: Home) -> AsyncIterator["ApiAccess"]:
         raise Refusal(f"{error}. Start the API server of this home first: drumroll up --parts apiserver.") from error
     async with HttpTransport(connection) as transport:
         port = int(connection.server.rsplit(":", 1)[-1])
-        yield ApiAccess(Client(transport), port, connection.authority.decode(), Metrics())
+        yield ApiAccess(Client(transport), port, connection.authority.decode(), Metrics(), _already_open)

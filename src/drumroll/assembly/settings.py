@@ -23,6 +23,7 @@ class Settings:
     http_port: int = 8080
     https_port: int = 8443
     listen: str = "127.0.0.1"
+    audit: bool = False  # an audit log of every request, in the home's logs
     loopback_range: int | None = None  # which part of the loopback ranges this home uses; None: not chosen yet
 
 

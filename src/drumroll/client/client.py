@@ -10,7 +10,7 @@ import orjson
 from drumroll.client.transport import Transport
 from drumroll.objects import wire
 from drumroll.objects.errors import ApiError, from_status
-from drumroll.objects.kinds import Kind, kind_of
+from drumroll.objects.kinds import POD, Kind, kind_of
 from drumroll.objects.meta import Obj
 from drumroll.objects.wire import Event, Request
 
@@ -65,16 +65,14 @@ class Client:
         async with self._transport.stream(request) as lines:
             yield _events(lines)
 
-    async def create(self, obj: Obj, *, subresource: str = "") -> Obj:
-        """The object as created. For a subresource (binding, eviction), `obj` carries the parent's name.
+    async def create(self, obj: Obj, *, subresource: str = "", parent: Kind = POD) -> Obj:
+        """The object as created. For a subresource (binding, eviction, token), `obj` carries the parent's name.
 
         Raises AlreadyExists, Invalid, NotFound (namespace), Forbidden (namespace terminating).
         """
         meta = obj["metadata"]
         if subresource:
-            from drumroll.objects.kinds import POD
-
-            path = POD.path(meta["namespace"], meta["name"], subresource)
+            path = parent.path(meta["namespace"], meta["name"], subresource)
         else:
             path = kind_of(obj).path(meta.get("namespace", ""))
         return await self._call("POST", path, body=obj, content_type=wire.JSON)

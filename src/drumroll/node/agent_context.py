@@ -11,6 +11,7 @@ from drumroll.client.events import EventRecorder
 from drumroll.client.informer import Informer
 from drumroll.domain.expansion_fields import PodPlace
 from drumroll.node.runtime import RootImage, Runtime, Sandbox
+from drumroll.node.tokens import Tokens
 from drumroll.objects.meta import Key, Obj
 from drumroll.objects.network import ClusterNetwork
 
@@ -55,6 +56,7 @@ class NodeContext:
     patience: datetime
     served: set[str] = field(default_factory=set)
     found: dict[str, Sandbox] = field(default_factory=dict)
+    tokens: Tokens = field(default_factory=Tokens)
 
     @property
     def host_ip(self) -> str:

@@ -4,6 +4,7 @@ Without namespaces a program sees the machine's own root. So paths that exist be
 rewritten where we can see them (arguments, working folder, environment values); `DRUMROLL_ROOT` names the root.
 """
 
+import errno
 import os
 import shutil
 import stat
@@ -15,6 +16,7 @@ from drumroll.node.runtime import Mount
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
+_MOST_LINKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,27 @@ def assemble_root(folder: Path, layers: Iterable[Path], mounts: Iterable[Mount])
         _add_layer(layer, folder)
     root = Root(folder)
     for mount in sorted(mounts, key=lambda m: len(m.target)):
-        _link(root.find(mount.target), mount.source)
+        _link(_place(root, mount.target), mount.source)
     return root
+
+
+def _place(root: Root, target: str) -> Path:
+    """Where a mount goes. Links in the image (`/var/run -> /run`) are followed as the container sees them: below."""
+    place = root.folder
+    parts = [part for part in Path(target).parts if part != "/"]
+    for _ in range(_MOST_LINKS):
+        for index, part in enumerate(parts[:-1]):
+            if (place / part).is_symlink():
+                link = (place / part).readlink()
+                start = Path("/") if link.is_absolute() else Path("/") / place.relative_to(root.folder)
+                joined = os.path.normpath(start / link / Path(*parts[index + 1 :]))
+                parts = [piece for piece in Path(joined).parts if piece not in ("/", "..")]
+                place = root.folder
+                break
+            place = place / part
+        else:
+            return place / parts[-1]
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), target)
 
 
 def _add_layer(layer: Path, folder: Path) -> None:

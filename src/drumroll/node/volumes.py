@@ -127,7 +127,7 @@ def container_mounts(
     for mount in container.get("volumeMounts") or ():
         name = mount["name"]
         if name not in volumes:
-            continue  # a service account's token volume: not mounted yet
+            continue
         below = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
         source = _below(volumes[name], below) if below else volumes[name]
         fixed = any(sources[name].get(kind) is not None for kind in READ_ONLY)

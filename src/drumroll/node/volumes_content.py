@@ -50,6 +50,9 @@ async def _projected(context: NodeContext, pod: Obj, projected: Mapping[str, Any
             files |= await _keyed(context, pod, SECRET, inner["name"], inner, mode)
         elif (inner := source.get("downwardAPI")) is not None:
             files |= _downward(context, pod, inner.get("items") or (), mode)
+        elif (inner := source.get("serviceAccountToken")) is not None:
+            token = await context.tokens.token(context.client, pod, inner, context.now())
+            files[inner["path"]] = (token.encode(), DEFAULT_MODE if mode is None else mode)
     return files
 
 
