@@ -13,7 +13,7 @@ GVK = "x-kubernetes-group-version-kind"
 
 def refs(value: Any):
     if isinstance(value, dict):
-        if "$ref" in value:
+        if isinstance(value.get("$ref"), str):
             yield value["$ref"].rsplit("/", 1)[1]
         for item in value.values():
             yield from refs(item)

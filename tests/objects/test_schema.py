@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drumroll.objects.kinds import KINDS, Kind
+from drumroll.objects.kinds import CUSTOM_RESOURCE_DEFINITION, KINDS, Kind
 from drumroll.objects.schema import is_message, message, message_names, message_of
 
 SCRIPT = Path(__file__).parents[2] / "scripts/update_schema.py"
@@ -18,7 +18,11 @@ def test_table_is_what_the_script_derives_from_the_package():
     assert (done.returncode, done.stdout.strip()) == (0, "schema.json agrees with the package")
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.api_version}-{kind.name}")
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in KINDS if kind is not CUSTOM_RESOURCE_DEFINITION],
+    ids=lambda kind: f"{kind.api_version}-{kind.name}",
+)
 def test_every_kind_has_a_message_with_protobuf_numbers(kind: Kind):
     shape = message_of(kind)
     assert shape.fields["metadata"].number == 1

@@ -6,7 +6,10 @@ Each kind's rules are small functions in two tables. Source: pkg/registry/*/*/st
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from drumroll.domain.custom.names import prepare_definition_create, prepare_definition_update
+from drumroll.domain.custom.strategy import prepare_custom_create, prepare_custom_update
 from drumroll.domain.quality_of_service import quality_of_service
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj
 
@@ -15,6 +18,7 @@ _DELETION = ("deletionTimestamp", "deletionGracePeriodSeconds")
 _WITH_STATUS = {
     ("", "Namespace"), ("", "Node"), ("", "Pod"), ("", "Service"), ("apps", "Deployment"), ("apps", "ReplicaSet"),
     ("networking.k8s.io", "Ingress"), ("autoscaling", "HorizontalPodAutoscaler"), ("policy", "PodDisruptionBudget"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
     ("", "ReplicationController"), ("", "ResourceQuota"), ("", "PersistentVolume"), ("", "PersistentVolumeClaim"),
     ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("batch", "Job"), ("batch", "CronJob"),
     ("storage.k8s.io", "VolumeAttachment"), ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
@@ -32,6 +36,9 @@ def prepare_create(kind: Kind, obj: Obj) -> None:
         meta.pop(field, None)
     if kind.generation:
         meta["generation"] = 1
+    if isinstance(kind, CustomKind):
+        prepare_custom_create(kind, obj)
+        return
     create = _CREATE.get((kind.group, kind.name))
     if create is not None:
         create(obj)
@@ -43,6 +50,9 @@ def prepare_update(kind: Kind, new: Obj, old: Obj) -> None:
     Values that validation must refuse, such as another uid, stay for it to see. `old` is not changed.
     """
     _keep_system_metadata(new, old)
+    if isinstance(kind, CustomKind):
+        prepare_custom_update(kind, new, old)
+        return
     identity = (kind.group, kind.name)
     if identity in _WITH_STATUS:
         _keep(new, old, "status")
@@ -249,6 +259,10 @@ def _is_external(spec: Obj) -> bool:
     return kind in ("NodePort", "LoadBalancer") or (kind == "ClusterIP" and bool(spec.get("externalIPs")))
 
 
+def _update_definition(new: Obj, _: Obj) -> None:
+    prepare_definition_update(new)
+
+
 def _update_namespace(new: Obj, old: Obj) -> None:
     _keep(new.setdefault("spec", {}), old.get("spec") or {}, "finalizers")
 
@@ -287,6 +301,7 @@ _CREATE: Mapping[tuple[str, str], Callable[[Obj], None]] = {
     ("apps", "ReplicaSet"): _clear_status(replicas=0),
     ("networking.k8s.io", "Ingress"): _clear_status(loadBalancer={}),
     ("autoscaling", "HorizontalPodAutoscaler"): _clear_status(desiredReplicas=0, currentMetrics=None),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): prepare_definition_create,
     ("policy", "PodDisruptionBudget"): _clear_status(
         disruptionsAllowed=0, currentHealthy=0, desiredHealthy=0, expectedPods=0
     ),
@@ -306,4 +321,5 @@ _CREATE: Mapping[tuple[str, str], Callable[[Obj], None]] = {
 _UPDATE: Mapping[tuple[str, str], Callable[[Obj, Obj], None]] = {
     ("", "Namespace"): _update_namespace,
     ("", "Service"): _update_service,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _update_definition,
 }

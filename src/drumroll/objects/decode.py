@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from drumroll.objects.conform import Mismatch, conform, unknown_paths
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.errors import BadRequest, UnsupportedMediaType
 from drumroll.objects.gotext import syntax_error, type_name
 from drumroll.objects.kinds import Kind
@@ -49,6 +50,10 @@ def decode(body: bytes, content_type: str, kind: Kind, field_validation: str = "
 
     `field_validation` is Strict, Warn (also when empty) or Ignore. Raises BadRequest, UnsupportedMediaType.
     """
+    if isinstance(kind, CustomKind):
+        from drumroll.objects.custom_body import decode_custom
+
+        return decode_custom(body, content_type, kind, field_validation)
     media = media_type(content_type)
     if media not in ACCEPTED:
         raise unsupported(ACCEPTED)

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from drumroll.objects.conform import Mismatch
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.decode import Decoded, check_type, duplicate_paths, media_type, typed, unsupported
 from drumroll.objects.errors import ApiError, BadRequest, FieldError, Invalid, RequestEntityTooLarge, invalid
 from drumroll.objects.gotext import go_value, syntax_error, type_name
@@ -70,6 +71,10 @@ def _parse(body: bytes, media: str) -> Any:
 
 def _apply(kind: Kind, current: Obj, patch: Any, media: str) -> _Result:
     if media == STRATEGIC_MERGE_PATCH:
+        if isinstance(kind, CustomKind):
+            from drumroll.objects.custom_body import no_strategic_merge
+
+            raise no_strategic_merge()
         return _Result(merge_map(current, patch, message_of(kind)), go_value(patch), is_strategic=True)
     value = merge(current, patch) if media == MERGE_PATCH else _json_patch(current, patch)
     return _Result(value, "")
@@ -117,6 +122,10 @@ def _rejected() -> ApiError:
 
 
 def _checked(kind: Kind, result: _Result, problems: list[str], field_validation: str) -> Decoded:
+    if isinstance(kind, CustomKind):
+        from drumroll.objects.custom_body import patched_custom
+
+        return patched_custom(kind, result.value, problems, field_validation)
     try:
         check_type(result.value, kind, b"")
         cleaned, unknown = typed(result.value, kind)

@@ -2,7 +2,8 @@
 
 `scripts/update_schema.py` writes the table, `schema.json`, which is read on first use; no schema is written by hand.
 Types are `string`, `bool`, `int32`, `int64`, `double`, `bytes`, `quantity`, `time`, `microtime`, `intstr`, `raw`,
-`json` (any value), `schemaorbool` (a JSON schema, or true or false), `fieldsv1`, a message's name, `[]T` or `map[string]T`.
+`json` (any value), `schemaorbool` (a JSON schema, or true or false), `fieldsv1`, a message's name, `[]T` or
+`map[string]T`.
 """
 
 from collections.abc import Mapping

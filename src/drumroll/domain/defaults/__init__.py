@@ -7,6 +7,8 @@ comparing objects compares what was meant.
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 
+from drumroll.domain.custom.defaults import set_custom_defaults
+from drumroll.domain.custom.names import set_definition_defaults
 from drumroll.domain.defaults.access import set_binding_defaults, set_role_defaults
 from drumroll.domain.defaults.batch import (
     set_cron_job_defaults,
@@ -43,6 +45,7 @@ from drumroll.domain.defaults.workload import (
     set_pod_disruption_budget_defaults,
     set_replica_set_defaults,
 )
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj
 
@@ -62,6 +65,9 @@ def set_defaults(kind: Kind, obj: Obj) -> None:
     if meta is None:
         meta = obj["metadata"] = {}
     drop_zero(meta, _META_ZERO)
+    if isinstance(kind, CustomKind):
+        set_custom_defaults(kind, obj)
+        return
     defaults = _BY_KIND.get((kind.group, kind.name))
     if defaults is not None:
         defaults(obj)
@@ -144,6 +150,7 @@ _BY_KIND: Mapping[tuple[str, str], Callable[[Obj], None]] = {
     ("networking.k8s.io", "IngressClass"): set_ingress_class_defaults,
     ("coordination.k8s.io", "Lease"): _lease,
     ("autoscaling", "HorizontalPodAutoscaler"): set_horizontal_pod_autoscaler_defaults,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): set_definition_defaults,
     ("policy", "PodDisruptionBudget"): set_pod_disruption_budget_defaults,
     ("", "ReplicationController"): set_replication_controller_defaults,
     ("", "PodTemplate"): set_pod_template_defaults,

@@ -22,6 +22,7 @@ from drumroll.domain.validation import (
 )
 from drumroll.domain.validation.field import Errors
 from drumroll.domain.validation.metadata import validate_metadata_update
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.errors import FieldError
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj
@@ -29,6 +30,10 @@ from drumroll.objects.meta import Obj
 
 def validate_create(kind: Kind, obj: Obj) -> list[FieldError]:
     """All rules that a new object breaks; empty when it is valid."""
+    if isinstance(kind, CustomKind):
+        from drumroll.domain.custom.validation import validate_custom
+
+        return validate_custom(kind, obj)
     rules = _CREATE.get((kind.group, kind.name))
     return list(rules(obj)) if rules else []
 
@@ -38,6 +43,10 @@ def validate_update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
 
     As in the original, rules for metadata are checked by the endpoint and by the kind, and reported by both.
     """
+    if isinstance(kind, CustomKind):
+        from drumroll.domain.custom.validation import validate_custom_update
+
+        return validate_custom_update(kind, new, old)
     errors = list(validate_metadata_update(new["metadata"], old["metadata"]))
     rules = _UPDATE.get((kind.group, kind.name))
     if rules is not None:
@@ -47,10 +56,30 @@ def validate_update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
 
 def validate_status(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
     """All rules that writing the status of `old` as `new` has it breaks: it is the same object, counts are counts."""
+    if isinstance(kind, CustomKind):
+        from drumroll.domain.custom.validation import validate_custom_update
+
+        return validate_custom_update(kind, new, old)
     errors = list(validate_metadata_update(new["metadata"], old["metadata"]))
+    if kind.name == "CustomResourceDefinition":
+        from drumroll.domain.custom.definitions import validate_definition_status
+
+        return [*errors, *validate_definition_status(new)]
     if kind.name in ("Deployment", "ReplicaSet"):
         return [*errors, *errors, *workload.validate_counts(new.get("status") or {}, old.get("status") or {})]
     return [*errors, *errors]
+
+
+def _definition(crd: Obj) -> Errors:
+    from drumroll.domain.custom.definitions import validate_definition
+
+    return validate_definition(crd)
+
+
+def _definition_update(new: Obj, old: Obj) -> Errors:
+    from drumroll.domain.custom.definitions import validate_definition_update
+
+    return validate_definition_update(new, old)
 
 
 _CREATE: Mapping[tuple[str, str], Callable[[Obj], Errors]] = {
@@ -72,6 +101,7 @@ _CREATE: Mapping[tuple[str, str], Callable[[Obj], Errors]] = {
     ("coordination.k8s.io", "Lease"): cluster.validate_lease,
     ("autoscaling", "HorizontalPodAutoscaler"): autoscaler.validate_horizontal_pod_autoscaler,
     ("policy", "PodDisruptionBudget"): autoscaler.validate_pod_disruption_budget,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
     ("", "ReplicationController"): batch.validate_replication_controller,
     ("", "PodTemplate"): batch.validate_pod_template,
     ("", "LimitRange"): policy.validate_limit_range,
@@ -105,6 +135,7 @@ _UPDATE: Mapping[tuple[str, str], Callable[[Obj, Obj], Errors]] = {
     ("", "Service"): service.validate_service_update,
     ("", "ConfigMap"): configuration.validate_config_map_update,
     ("", "Secret"): configuration.validate_secret_update,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition_update,
     ("apps", "Deployment"): workload.validate_deployment_update,
     ("apps", "ReplicaSet"): workload.validate_replica_set_update,
     ("discovery.k8s.io", "EndpointSlice"): endpoints.validate_endpoint_slice_update,

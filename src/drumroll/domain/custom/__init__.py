@@ -1,0 +1,1 @@
+"""Custom resources and their definitions: defaults, rules, what a write may touch."""
