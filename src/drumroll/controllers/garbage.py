@@ -31,13 +31,24 @@ class _Graph:
     def __init__(self, caches: Caches) -> None:
         self._caches = caches
         self._gone: OrderedDict[str, None] = OrderedDict()
+        self._kinds: dict[str, set[Kind]] = {}  # by owner: where its dependents are, or were
         self.informers: dict[Kind, Informer] = {
             kind: caches.of(kind) for kind in KINDS if kind is not EVENT and kind not in STORED_AS
         }
 
     def dependents(self, uid: str) -> tuple[Dependent, ...]:
         """What `uid` owns, whatever its kind."""
-        return tuple(Dependent(kind, obj) for kind, cache in self.informers.items() for obj in cache.by_owner(uid))
+        kinds = self._kinds.get(uid, ())
+        return tuple(Dependent(kind, obj) for kind in kinds for obj in self.informers[kind].by_owner(uid))
+
+    def note(self, kind: Kind, obj: Obj) -> None:
+        """Know that the owners of `obj` own something of its kind; to be called for every object."""
+        for reference in obj["metadata"].get("ownerReferences") or ():
+            self._kinds.setdefault(reference["uid"], set()).add(kind)
+
+    def forget(self, uid: str) -> None:
+        """Nobody asks any more what an object owned that is gone."""
+        self._kinds.pop(uid, None)
 
     async def state(self, reference: Obj, namespace: str) -> OwnerState:
         """The state of an owner; that one is gone is only believed when the server itself says so."""
@@ -85,6 +96,7 @@ def _keys(kind: Kind, graph: _Graph) -> Keys:
     def changed(old: Obj | None, new: Obj | None) -> Iterable[Item]:
         if new is None:
             return _after_deletion(old) if old is not None else ()
+        graph.note(kind, new)
         if old is not None and _traits(old) == _traits(new):
             return ()
         if is_deleting(new) and finalizers_of(new):
@@ -94,6 +106,7 @@ def _keys(kind: Kind, graph: _Graph) -> Keys:
     def _after_deletion(old: Obj) -> Iterable[Item]:
         namespace = key_of(old).namespace
         yield from _dependents(old)
+        graph.forget(uid_of(old))
         for reference in old["metadata"].get("ownerReferences") or ():
             owner = BY_KIND.get((reference["apiVersion"], reference["kind"]))
             if owner in graph.informers:  # it may have waited for this one
