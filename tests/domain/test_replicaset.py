@@ -107,16 +107,27 @@ def ranked(name: str, **change: Any) -> Obj:
         pytest.param({"created": seconds(60)}, {}, id="8 younger"),
         pytest.param({"ready": False, "cost": "100"}, {"cost": "-100"}, id="readiness outweighs cost"),
         pytest.param({"restarts": 1, "created": seconds(3600)}, {"created": seconds(60)}, id="restarts outweigh age"),
-        pytest.param(
-            {"ready_since": seconds(3601)}, {"ready_since": seconds(3600)}, id="about as old: the uid decides"
-        ),
+        pytest.param({"ready_since": None}, {"ready_since": seconds(1)}, id="an unknown moment counts as just now"),
+        pytest.param({"cost": "0"}, {"cost": "a lot"}, id="a cost that is no number counts as 0: the uid decides"),
+        pytest.param({"ready": False}, {"ready": False, "ready_since": None}, id="only of ready ones: the uid decides"),
+        pytest.param({"ready_since": seconds(3601)}, {}, id="about as long: the uid decides"),
     ],
 )
-def test_who_dies_first(victim: Obj, survivor: Obj) -> None:
-    one, other = ranked("a", **victim), ranked("b", **survivor)
+def test_who_dies_first(victim: Obj, survivor: Obj, request: pytest.FixtureRequest) -> None:
+    """The survivor's uid is the smaller one, unless the uid decides: else every row would pass by that alone."""
+    names = ("a", "b") if request.node.callspec.id.endswith("the uid decides") else ("b", "a")
+    one, other = ranked(names[0], **victim), ranked(names[1], **survivor)
     crowds = {"crowded": 3, "n": 1}
     for pods in ([one, other], [other, one]):
         assert first_to_die(pods, 1, crowds, NOW) == [one]
+
+
+def test_the_container_that_restarted_most_often_counts_and_init_containers_come_second() -> None:
+    calm, shaky, unlucky = ranked("a", restarts=2), ranked("b"), ranked("c")
+    shaky["status"]["containerStatuses"] = [{"restartCount": 0}, {"restartCount": 3}]
+    unlucky["status"]["containerStatuses"] = [{"restartCount": 2}]
+    unlucky["status"]["initContainerStatuses"] = [{"restartCount": 9}]
+    assert first_to_die([calm, shaky, unlucky], 3, {}, NOW) == [shaky, unlucky, calm]
 
 
 @given(st.permutations([ranked(str(n), cost=str(n % 3), restarts=n % 2, ready=n % 4 != 0) for n in range(8)]))
