@@ -60,7 +60,7 @@ async def test_the_stages_of_a_write_are_counted(server):
     await server.made("POST", CONFIG_MAPS, config_map("a"))
     after = server.api.stages
     assert {name: after[name][0] - before[name][0] for name in after if name != "fan-out"} == {
-        "decode": 1, "defaults": 1, "validate": 1, "encode": 1, "disk": 1,
+        "decode": 1, "defaults": 1, "ownership": 1, "validate": 1, "encode": 1, "disk": 1,
     }  # fmt: skip
     assert all(after[name][1] > before[name][1] for name in after if name != "fan-out")
     _, metrics = await server.call("GET", "/metrics")

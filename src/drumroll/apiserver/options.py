@@ -26,12 +26,14 @@ class WriteOptions:
     field_validation: str
     field_manager: str
     force: bool
+    manager: str = "unknown"
+    """Who writes: the field manager asked for, or what the client calls itself."""
 
 
 def write_options(request: Request, kind: str) -> WriteOptions:
     """The options of a write; `kind` is CreateOptions, UpdateOptions or PatchOptions. Raises Invalid."""
     if not request.query:
-        return WriteOptions(False, "Warn", "", False)
+        return WriteOptions(False, "Warn", "", False, _user_agent(request))
     dry_run = _dry_run(tuple(value for name, value in request.query if name == "dryRun"), kind)
     validation = request.parameter("fieldValidation")
     if validation not in _VALIDATIONS:
@@ -42,7 +44,16 @@ def write_options(request: Request, kind: str) -> WriteOptions:
     if len(manager) > 128:
         message = "Too long: may not be more than 128 bytes"
         raise bad_option(kind, "fieldManager", "FieldValueTooLong", message)
-    return WriteOptions(dry_run, validation or "Warn", manager, request.parameter("force") in ("true", "1"))
+    force = request.parameter("force") in ("true", "1")
+    return WriteOptions(dry_run, validation or "Warn", manager, force, manager or _user_agent(request))
+
+
+def _user_agent(request: Request) -> str:
+    """`kubectl` of `kubectl/v1.32.0 (linux/amd64)`. Source: apiserver endpoints/handlers/create.go."""
+    name = request.headers.get("user-agent", "").partition("/")[0]
+    if not name.isprintable():
+        name = "".join(char for char in name if char.isprintable())
+    return name.encode()[:128].decode(errors="ignore") or "unknown"
 
 
 def _dry_run(values: tuple[str, ...], kind: str) -> bool:

@@ -6,6 +6,7 @@ from drumroll.apiserver import codec
 from drumroll.apiserver.answering import document
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.options import write_options
+from drumroll.apiserver.owning import own
 from drumroll.apiserver.pipeline import check_preconditions, check_target, decoded, ready_to_update
 from drumroll.apiserver.routing import Target
 from drumroll.objects.decode import SCALE
@@ -63,6 +64,7 @@ async def change_scale(cluster: Cluster, target: Target, request: Request) -> Re
         new = {**old, "spec": {**old["spec"], "replicas": _replicas(target, scale)}}
         new["metadata"] = dict(old["metadata"])
         ready_to_update(cluster.stages, Target(target.kind, target.namespace, target.name), new, old)
+        own(cluster, target, new, old, options)
         return new
 
     once = bool(sent and sent["metadata"].get("resourceVersion")) if sent else False

@@ -2,7 +2,7 @@
 
 from time import perf_counter_ns
 
-STAGES = ("decode", "defaults", "validate", "encode", "disk", "fan-out")
+STAGES = ("decode", "defaults", "ownership", "validate", "encode", "disk", "fan-out")
 
 
 class Stages:

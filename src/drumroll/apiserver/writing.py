@@ -11,8 +11,10 @@ from drumroll.apiserver.admission import admit_create
 from drumroll.apiserver.allocation import Claims
 from drumroll.apiserver.cluster import Change, Cluster
 from drumroll.apiserver.conversion import seen_as, storage_kind, stored_as
-from drumroll.apiserver.failures import Unclassified, exists, missing
+from drumroll.apiserver.failures import Unclassified, bad_option, exists, missing
+from drumroll.apiserver.limiting import admit_limits, charged
 from drumroll.apiserver.options import WriteOptions, write_options
+from drumroll.apiserver.owning import own, without_owners
 from drumroll.apiserver.pipeline import (
     check_namespace,
     check_preconditions,
@@ -24,8 +26,9 @@ from drumroll.apiserver.pipeline import (
 )
 from drumroll.apiserver.reading import presenter
 from drumroll.apiserver.routing import Target
+from drumroll.domain.validation.warnings import WITH_UPDATE_WARNINGS, create_warnings, update_warnings
 from drumroll.objects.errors import ApiError
-from drumroll.objects.kinds import SERVICE
+from drumroll.objects.kinds import POD, SERVICE
 from drumroll.objects.meta import Obj, Revision, timestamp
 from drumroll.objects.patch import apply_patch
 from drumroll.objects.wire import APPLY_PATCH, Request, Response
@@ -44,11 +47,16 @@ async def create(cluster: Cluster, target: Target, request: Request) -> Response
     metadata = found.obj.setdefault("metadata", {})
     check_namespace(target, metadata)
     value = await create_object(cluster, target, found.obj, options)
-    return present.one(201, value, found.warnings)
+    return present.one(201, value, [*found.warnings, *create_warnings(target.kind, found.obj)])
 
 
-async def create_object(cluster: Cluster, target: Target, obj: Obj, options: WriteOptions) -> bytes:
-    """Complete, check and store a decoded object; a generated name that is taken is generated again."""
+async def create_object(
+    cluster: Cluster, target: Target, obj: Obj, options: WriteOptions, owners: list[Obj] | None = None
+) -> bytes:
+    """Complete, check and store a decoded object; a generated name that is taken is generated again.
+
+    `owners` are its managedFields, when the caller knows them.
+    """
     kind, metadata = target.kind, obj["metadata"]
     prefix = "" if metadata.get("name") else metadata.get("generateName") or ""
     if metadata.pop("resourceVersion", "") not in ("", "0"):
@@ -57,15 +65,20 @@ async def create_object(cluster: Cluster, target: Target, obj: Obj, options: Wri
         if prefix:
             metadata["name"] = prefix[:58] + "".join(random.choices(_LETTERS, k=5))
         if attempt == 0:
-            admit_create(cluster, target, obj)
             default(cluster.stages, kind, obj)
+            own(cluster, target, obj, None, options, owners)
+            admit_create(cluster, target, obj)
+            if kind is POD:
+                default(cluster.stages, kind, obj)  # what admission added
+            admit_limits(cluster, target, obj)
             metadata["uid"] = str(uuid.uuid4())
             metadata["creationTimestamp"] = timestamp(cluster.now())
             ready_to_create(cluster.stages, kind, obj)
             cluster.check_grant(kind, obj, None)
         named = Target(kind, target.namespace, metadata["name"])
         try:
-            return await _store_new(cluster, named, stored_as(kind, obj), options.dry_run)
+            async with charged(cluster, named, obj, dry_run=options.dry_run):
+                return await _store_new(cluster, named, stored_as(kind, obj), options.dry_run)
         except Stale as error:
             if not prefix or attempt == _NAME_ATTEMPTS - 1:
                 raise exists(kind, named.name) from error
@@ -114,10 +127,10 @@ async def update(cluster: Cluster, target: Target, request: Request) -> Response
 
     def replace(old: Obj) -> Obj:
         check_preconditions(target, old, uid, revision)
-        return updated(cluster, target, _copy(found.obj), seen_as(target.kind, old))
+        return updated(cluster, target, _copy(found.obj), seen_as(target.kind, old), options)
 
     value = await change_object(cluster, target, replace, dry_run=options.dry_run, once=revision not in ("", "0"))
-    return present.one(200, value, found.warnings)
+    return present.one(200, value, [*found.warnings, *_update_warnings(target, value)])
 
 
 async def patch(cluster: Cluster, target: Target, request: Request) -> Response:
@@ -129,25 +142,41 @@ async def patch(cluster: Cluster, target: Target, request: Request) -> Response:
         return await apply(cluster, target, request)
     present = presenter(cluster, target, request)
     options = write_options(request, "PatchOptions")
+    if request.parameter("force"):
+        message = "Forbidden: may not be specified for non-apply patch"
+        raise bad_option("PatchOptions", "force", "FieldValueForbidden", message)
     warnings: list[str] = []
 
     def patched(old: Obj) -> Obj:
         started = perf_counter_ns()
         shown = seen_as(target.kind, old)
-        found = apply_patch(target.kind, _copy(shown), request.body, content_type, options.field_validation)
+        current, owners = without_owners(shown, request.body)
+        found = apply_patch(target.kind, _copy(current), request.body, content_type, options.field_validation)
         cluster.stages.add("decode", started)
         warnings[:] = found.warnings
         check_target(target, found.obj)
         check_preconditions(target, old, "", found.obj["metadata"].get("resourceVersion") or "")
-        return updated(cluster, target, found.obj, shown)
+        if owners is not None:
+            found.obj["metadata"]["managedFields"] = owners
+        return updated(cluster, target, found.obj, shown, options)
 
     value = await change_object(cluster, target, patched, dry_run=options.dry_run)
-    return present.one(200, value, warnings)
+    return present.one(200, value, [*warnings, *_update_warnings(target, value)])
 
 
-def updated(cluster: Cluster, target: Target, new: Obj, old: Obj) -> Obj:
-    """The changed object as it will be stored. Raises Invalid."""
+def _update_warnings(target: Target, value: bytes) -> list[str]:
+    """Nobody reads warnings about a status, and decoding the value again is not free."""
+    if target.subresource or target.kind not in WITH_UPDATE_WARNINGS:
+        return []
+    return update_warnings(target.kind, orjson.loads(value))
+
+
+def updated(
+    cluster: Cluster, target: Target, new: Obj, old: Obj, options: WriteOptions, owners: list[Obj] | None = None
+) -> Obj:
+    """The changed object as it will be stored. `owners` are its managedFields, when known. Raises Invalid."""
     ready_to_update(cluster.stages, target, new, old)
+    own(cluster, target, new, old, options, owners)
     cluster.check_grant(target.kind, new, old)
     return stored_as(target.kind, new)
 
