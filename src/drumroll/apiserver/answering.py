@@ -9,8 +9,9 @@ import orjson
 from drumroll.apiserver import codec
 from drumroll.apiserver.conversion import value_as
 from drumroll.apiserver.negotiation import YAML, Accepted, as_yaml
+from drumroll.domain.validation.warnings import ENDPOINTS_DEPRECATED
 from drumroll.objects.errors import ApiError
-from drumroll.objects.kinds import Kind
+from drumroll.objects.kinds import ENDPOINTS, Kind
 from drumroll.objects.meta import Obj
 from drumroll.objects.wire import JSON, Response
 
@@ -45,6 +46,11 @@ def document(status: int, obj: Obj) -> Response:
     return Response(status, orjson.dumps(obj), JSON)
 
 
+def warning_headers(warnings: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Warnings as a client expects them. Source: apimachinery pkg/util/net/http.go NewWarningHeader."""
+    return tuple(("Warning", f"299 - {orjson.dumps(warning).decode()}") for warning in warnings)
+
+
 class Presenter:
     """Turns stored values of one kind into what one client wants to see."""
 
@@ -61,8 +67,7 @@ class Presenter:
 
     def one(self, status: int, value: bytes, warnings: Sequence[str] = ()) -> Response:
         """One object as an answer."""
-        headers = tuple(("Warning", f"299 - {orjson.dumps(warning).decode()}") for warning in warnings)
-        return self._finish(Response(status, self.object(value), JSON, headers))
+        return self._finish(Response(status, self.object(value), JSON, warning_headers(warnings)))
 
     def many(self, values: Sequence[bytes], metadata: Obj) -> Response:
         """A list as an answer."""
@@ -107,6 +112,8 @@ class Presenter:
         return table
 
     def _finish(self, response: Response) -> Response:
+        if self.kind is ENDPOINTS:
+            response = replace(response, headers=(*response.headers, *warning_headers((ENDPOINTS_DEPRECATED,))))
         if self._accept.media != YAML:
             return response
         return replace(response, body=as_yaml(response.body), content_type=YAML)

@@ -6,19 +6,39 @@ Source: pkg/api/pod/warnings.go, pkg/api/service/warnings.go, the kinds' Warning
 from collections.abc import Iterator
 
 from drumroll.domain.validation.names import label_faults
+from drumroll.objects import kinds
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj, annotations_of
 from drumroll.objects.quantity import parse_quantity
 
 ENDPOINTS_DEPRECATED = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 """For every request about the old kind."""
+WITH_UPDATE_WARNINGS = frozenset((kinds.POD, kinds.DEPLOYMENT, kinds.REPLICA_SET, kinds.INGRESS, kinds.SERVICE))
+"""The kinds for which `update_warnings` has something to say."""
+_NOT_ACTED_ON = frozenset(
+    (
+        kinds.STATEFUL_SET, kinds.DAEMON_SET, kinds.JOB, kinds.CRON_JOB, kinds.HORIZONTAL_POD_AUTOSCALER,
+        kinds.HORIZONTAL_POD_AUTOSCALER_V1, kinds.PERSISTENT_VOLUME, kinds.PERSISTENT_VOLUME_CLAIM, kinds.STORAGE_CLASS,
+        kinds.VOLUME_ATTACHMENT, kinds.VOLUME_ATTRIBUTES_CLASS, kinds.CSI_DRIVER, kinds.CSI_STORAGE_CAPACITY,
+        kinds.RUNTIME_CLASS, kinds.FLOW_SCHEMA, kinds.PRIORITY_LEVEL_CONFIGURATION,
+    )
+)  # fmt: skip
 _SURPRISE = "which can result in surprising behavior; a DNS label is recommended"
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 
 def create_warnings(kind: Kind, obj: Obj) -> list[str]:
     """What a user who creates `obj` should know; `obj` is defaulted and valid."""
-    return [*_name_warnings(kind, obj), *update_warnings(kind, obj)]
+    return [*_name_warnings(kind, obj), *update_warnings(kind, obj), *_inaction_warnings(kind, obj)]
+
+
+def _inaction_warnings(kind: Kind, obj: Obj) -> Iterator[str]:
+    """What is stored for clients that expect it, and has no effect here. Not the original's: it has the controllers."""
+    name = obj["metadata"].get("name") or ""
+    if kind in _NOT_ACTED_ON:
+        yield f'{kind.name} "{name}" is stored, but no controller acts on it in this version of Drumroll'
+    elif kind is kinds.NETWORK_POLICY:
+        yield f'NetworkPolicy "{name}" is stored, but not enforced in this version of Drumroll: all traffic passes'
 
 
 def update_warnings(kind: Kind, obj: Obj) -> list[str]:
