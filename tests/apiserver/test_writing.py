@@ -151,14 +151,6 @@ async def test_an_eviction_spends_the_budget_and_then_has_to_wait(server):
     assert "deletionTimestamp" in (await server.made("GET", f"{PODS}/p"))["metadata"]
 
 
-async def test_applying_creates_and_then_merges(server):
-    path, yaml = f"{CONFIG_MAPS}/a?fieldManager=me", "application/apply-patch+yaml"
-    applied = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "1"}}
-    assert (await server.call("PATCH", path, applied, content_type=yaml))[0] == 201
-    status, found = await server.call("PATCH", path, {**applied, "data": {"b": "2"}}, content_type=yaml)
-    assert (status, found["data"]) == (200, {"a": "1", "b": "2"})
-
-
 async def test_while_nothing_can_be_stored_reads_go_on_and_writes_say_so(monkeypatch):
     server = Server()
     await server.api.prepare()
