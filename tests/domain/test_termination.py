@@ -12,8 +12,8 @@ from drumroll.domain.termination import (
     declared_pre_stop,
     drain_budget,
     grace_of,
+    kill_at,
     reserve,
-    stop_grace,
 )
 from drumroll.objects.meta import micro_timestamp
 
@@ -39,7 +39,7 @@ def lease(until, holder="proxy"):
     }
 
 
-HELD = DrainView(served=True, proxy_lease=lease(1000), running=True)
+HELD = DrainView(served=True, proxy_lease=lease(1000))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_draining_never_turns_sigterm_into_sigkill(grace, pre_stop):
     spent = drain_budget(grace, pre_stop) + pre_stop
     if spent > pre_stop:
         assert spent + reserve(grace) <= grace
-    assert stop_grace(grace, spent) >= 2
+    assert kill_at(BEGAN, at(spent), grace) >= at(spent + 2)
 
 
 @pytest.mark.parametrize(
@@ -72,31 +72,28 @@ def test_draining_never_turns_sigterm_into_sigkill(grace, pre_stop):
         pytest.param(pod(), HELD, at(22.5), (True, "budget spent", at(22.5)), id="goes on when the budget is spent"),
         pytest.param(pod(pre_stop=10), HELD, at(1), (False, "draining", at(12.5)), id="a preStop sleep shortens it"),
         pytest.param(
-            pod(), DrainView(False, lease(1000), True), at(0), (True, "not served", at(22.5)), id="no slice names it"
+            pod(), DrainView(False, lease(1000)), at(0), (True, "not served", at(22.5)), id="no slice names it"
         ),
-        pytest.param(pod(), DrainView(True, None, True), at(0), (True, "no proxy", at(22.5)), id="no lease"),
+        pytest.param(pod(), DrainView(True, None), at(0), (True, "no proxy", at(22.5)), id="no lease"),
         pytest.param(
-            pod(), DrainView(True, lease(5), True), at(6), (True, "no proxy", at(22.5)), id="the lease ran out"
-        ),
-        pytest.param(
-            pod(), DrainView(True, lease(5), True), at(1), (False, "draining", at(5)), id="looks again at its end"
+            pod(), DrainView(True, lease(5)), at(6), (True, "no proxy", at(22.5)), id="the lease ran out"
         ),
         pytest.param(
-            pod(), DrainView(True, lease(900, ""), True), at(1), (True, "no proxy", at(22.5)), id="the lease was given"
+            pod(), DrainView(True, lease(5)), at(1), (False, "draining", at(5)), id="looks again at its end"
         ),
         pytest.param(
-            pod(), DrainView(True, lease(-60), True, at(5)), at(1), (False, "draining", at(5)),
+            pod(), DrainView(True, lease(900, "")), at(1), (True, "no proxy", at(22.5)), id="the lease was given"
+        ),
+        pytest.param(
+            pod(), DrainView(True, lease(-60), at(5)), at(1), (False, "draining", at(5)),
             id="just after a crash a lease that ran out still counts",
         ),
         pytest.param(
-            pod(), DrainView(True, lease(-60), True, at(5)), at(5), (True, "no proxy", at(22.5)), id="but not for long"
+            pod(), DrainView(True, lease(-60), at(5)), at(5), (True, "no proxy", at(22.5)), id="but not for long"
         ),
         pytest.param(
-            pod(), DrainView(True, None, True, at(5)), at(1), (True, "no proxy", at(22.5)),
+            pod(), DrainView(True, None, at(5)), at(1), (True, "no proxy", at(22.5)),
             id="a lease that never was is not waited for",
-        ),
-        pytest.param(
-            pod(), DrainView(True, lease(900), False), at(0), (True, "nothing runs", at(22.5)), id="nothing to hold"
         ),
         pytest.param(pod(grace=1), HELD, at(0), (True, "budget spent", at(0)), id="a short grace leaves no budget"),
     ],
@@ -107,12 +104,12 @@ def test_decide_drain(subject, view, now, expected):
 
 
 @pytest.mark.parametrize(
-    ("spent", "expected"),
-    [(0, 30), (5.9, 25), (28, 2), (29.5, 2), (40, 2)],
-    ids=["nothing spent", "whole seconds count", "two left", "never under two", "nor negative"],
+    ("signalled", "expected"),
+    [(0, 30), (5.9, 30), (28, 30), (28.5, 30.5), (40, 42)],
+    ids=["at the end of the grace", "whenever SIGTERM came", "two seconds left", "never under two", "nor none"],
 )
-def test_stop_grace(spent, expected):
-    assert stop_grace(30, spent) == expected
+def test_when_the_kill_comes(signalled, expected):
+    assert kill_at(BEGAN, at(signalled), 30) == at(expected)
 
 
 def test_where_the_grace_comes_from():

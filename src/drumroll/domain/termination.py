@@ -13,20 +13,19 @@ from drumroll.objects.meta import Obj, parse_timestamp
 DRAINED = "drumroll.dev/Drained"
 MINIMUM_STOP = 2.0
 
-Wait = Literal["drained", "not served", "no proxy", "budget spent", "nothing runs", "draining"]
+Wait = Literal["drained", "not served", "no proxy", "budget spent", "draining"]
 
 
 @dataclass(frozen=True, slots=True)
 class DrainView:
-    """What the node knows of a terminating pod: `served` when an EndpointSlice holds (or held) its address.
+    """What the node knows of a terminating pod whose programs run.
 
-    Until `patience` a Lease that ran out counts as held: after a crash, node and proxy come back side by side, and
-    the proxy may need a moment longer.
+    `served` when an EndpointSlice holds (or held) its address. Until `patience` a Lease that ran out counts as held:
+    after a crash, node and proxy come back side by side, and the proxy may need a moment longer.
     """
 
     served: bool
     proxy_lease: Obj | None
-    running: bool
     patience: datetime | None = None
 
 
@@ -55,9 +54,9 @@ def declared_pre_stop(containers: Iterable[Mapping[str, Any]]) -> float:
     return max((float((hook.get("sleep") or {}).get("seconds") or 0) for hook in hooks), default=0.0)
 
 
-def stop_grace(grace: float, spent: float) -> float:
-    """Seconds between SIGTERM and SIGKILL when whole `spent` seconds are gone: what is left, at least two."""
-    return max(MINIMUM_STOP, grace - int(spent))
+def kill_at(began: datetime, signalled: datetime, grace: float) -> datetime:
+    """When SIGKILL is due: `grace` seconds after the end `began`, at least two after SIGTERM was `signalled`."""
+    return max(began + timedelta(seconds=grace), signalled + timedelta(seconds=MINIMUM_STOP))
 
 
 def decide_drain(pod: Obj, view: DrainView, began: datetime, now: datetime) -> DrainDecision:
@@ -65,8 +64,6 @@ def decide_drain(pod: Obj, view: DrainView, began: datetime, now: datetime) -> D
     grace = float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
     budget = drain_budget(grace, declared_pre_stop(pod["spec"]["containers"]))
     until = began + timedelta(seconds=budget)
-    if not view.running:
-        return DrainDecision(True, "nothing runs", until)
     if is_drained(pod):
         return DrainDecision(True, "drained", until)
     if not view.served:

@@ -61,10 +61,6 @@ class PodWorker:
         """A ConfigMap or Secret that the pod shows has changed."""
         self._operations.refresh_volumes()
 
-    def wake(self) -> None:
-        """Something that the worker looks at has changed."""
-        self._woken.set()
-
     async def run(self) -> None:
         """Serve the pod until it is gone, or until cancelled; then it goes on without us."""
         async with asyncio.TaskGroup() as group:
@@ -173,7 +169,6 @@ class PodWorker:
         view = DrainView(
             served=self._state.uid in self._context.served,
             proxy_lease=self._context.proxy_lease(),
-            running=True,
             patience=self._context.patience,
         )
         return decide_drain(self._state.pod, view, began, now)

@@ -5,11 +5,11 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from drumroll.domain.pod import is_sidecar
-from drumroll.domain.termination import MINIMUM_STOP
+from drumroll.domain.termination import kill_at
 from drumroll.node.agent_context import NodeContext
 from drumroll.node.lifecycle import run_hook
 from drumroll.node.pod_worker_state import PodState, field_path, find_container
@@ -56,13 +56,12 @@ class Stops:
             fresh.rename(self.folder / "termination.json")
 
     def kill_at(self, container_id: str, grace: float | None = None) -> datetime | None:
-        """When SIGKILL is due: at the end of the grace, at least two seconds after SIGTERM. None before SIGTERM."""
+        """When SIGKILL is due, by `grace` or by what was asked for with the stop. None before SIGTERM."""
         sent = self.signalled.get(container_id)
         if sent is None:
             return None
         began, asked = self.asked.get(container_id, (self.began or sent, 0.0))
-        end = began + timedelta(seconds=asked if grace is None else grace)
-        return max(end, sent + timedelta(seconds=MINIMUM_STOP))
+        return kill_at(began, sent, asked if grace is None else grace)
 
 
 def _moment(seconds: float) -> datetime:
