@@ -3,13 +3,17 @@
 import base64
 import hashlib
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
+from typing import TypeAlias
 
 import orjson
 
 from drumroll.objects.kinds import SERVED, Kind
 from drumroll.objects.meta import Obj
 from drumroll.objects.wire import JSON, Response
+
+Kinds: TypeAlias = tuple[Kind, ...]
+"""The kinds that are served, in the order in which discovery lists groups."""
 
 GIT_VERSION = "v1.36.0+drumroll"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList"
@@ -39,48 +43,48 @@ _VERBS = {
 }
 
 
-@cache
-def groups() -> dict[str, list[str]]:
+@lru_cache(maxsize=8)
+def groups(kinds: Kinds = SERVED) -> dict[str, list[str]]:
     """Versions per group, both in serving order; the core group is the empty name."""
     found: dict[str, list[str]] = {}
-    for kind in SERVED:
+    for kind in kinds:
         versions = found.setdefault(kind.group, [])
         if kind.version not in versions:
             versions.append(kind.version)
     return found
 
 
-def kinds_in(group: str, version: str) -> list[Kind]:
+def kinds_in(group: str, version: str, kinds: Kinds = SERVED) -> list[Kind]:
     """The kinds of one group and version, by resource name."""
-    return sorted((k for k in SERVED if (k.group, k.version) == (group, version)), key=lambda kind: kind.plural)
+    return sorted((k for k in kinds if (k.group, k.version) == (group, version)), key=lambda kind: kind.plural)
 
 
-def answer(path: str, accept: str, address: str) -> Response | None:
+def answer(path: str, accept: str, address: str, kinds: Kinds = SERVED) -> Response | None:
     """The answer to a GET of a discovery path; None when it is none. `address` is host:port as the client sees us."""
     parts = path.strip("/").split("/")
     match parts:
         case ["api"] | ["apis"]:
-            return _root(parts[0] == "api", accept, address)
+            return _root(parts[0] == "api", accept, address, kinds)
         case ["api", "v1"]:
-            return _json(_resources("", "v1"))
-        case ["apis", group] if group in groups() and group:
-            return _json({"kind": "APIGroup", "apiVersion": "v1", **_group(group)})
-        case ["apis", group, version] if version in groups().get(group, ()) and group:
-            return _json(_resources(group, version))
+            return _json(_resources("", "v1", kinds))
+        case ["apis", group] if group in groups(kinds) and group:
+            return _json({"kind": "APIGroup", "apiVersion": "v1", **_group(group, kinds)})
+        case ["apis", group, version] if version in groups(kinds).get(group, ()) and group:
+            return _json(_resources(group, version, kinds))
         case _:
             return None
 
 
-def _root(core: bool, accept: str, address: str) -> Response:
+def _root(core: bool, accept: str, address: str, kinds: Kinds) -> Response:
     for clause in accept.split(","):
         if "as=APIGroupDiscoveryList" in clause and "g=apidiscovery.k8s.io" in clause:
             version = "v2" if "v=v2;" in clause.replace(" ", "") + ";" else "v2beta1"
-            body = _aggregated(core, version)
+            body = _aggregated(core, version, kinds)
             return Response(200, body, AGGREGATED % version)
     if core:
         cidr = {"clientCIDR": "0.0.0.0/0", "serverAddress": address}
         return _json({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [cidr]})
-    listed = [_group(group) for group in groups() if group]
+    listed = [_group(group, kinds) for group in groups(kinds) if group]
     return _json({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed})
 
 
@@ -88,13 +92,13 @@ def _json(obj: Obj) -> Response:
     return Response(200, orjson.dumps(obj), JSON)
 
 
-def _group(group: str) -> Obj:
-    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in groups()[group]]
+def _group(group: str, kinds: Kinds) -> Obj:
+    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in groups(kinds)[group]]
     return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _resources(group: str, version: str) -> Obj:
-    listed = [entry for kind in kinds_in(group, version) for entry in _legacy_entries(kind)]
+def _resources(group: str, version: str, kinds: Kinds) -> Obj:
+    listed = [entry for kind in kinds_in(group, version, kinds) for entry in _legacy_entries(kind)]
     group_version = f"{group}/{version}" if group else version
     head = {"kind": "APIResourceList"} if not group else {"kind": "APIResourceList", "apiVersion": "v1"}
     return {**head, "groupVersion": group_version, "resources": listed}
@@ -136,15 +140,15 @@ def _storage_hash(kind: Kind) -> str:
 
 
 @lru_cache(maxsize=8)
-def _aggregated(core: bool, version: str) -> bytes:
+def _aggregated(core: bool, version: str, kinds: Kinds) -> bytes:
     items = []
-    for group, versions in groups().items():
+    for group, versions in groups(kinds).items():
         if (group == "") != core:
             continue
         listed = [
             {
                 "version": served,
-                "resources": [_aggregated_entry(kind) for kind in kinds_in(group, served)],
+                "resources": [_aggregated_entry(kind) for kind in kinds_in(group, served, kinds)],
                 "freshness": "Current",
             }
             for served in versions
@@ -181,12 +185,12 @@ def _aggregated_subresource(kind: Kind, name: str) -> Obj:
     return {"subresource": name, "responseKind": shown, "verbs": _VERBS[name]}
 
 
-def paths() -> Iterator[str]:
+def paths(kinds: Kinds = SERVED) -> Iterator[str]:
     """Every path that GET / names."""
     fixed = ["/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3"]
     yield from fixed
     yield from ("/openapi/v3/", "/readyz", "/version")
-    for group, versions in groups().items():
+    for group, versions in groups(kinds).items():
         if group:
             yield f"/apis/{group}"
             yield from (f"/apis/{group}/{version}" for version in versions)

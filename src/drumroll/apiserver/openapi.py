@@ -17,9 +17,9 @@ from drumroll.objects.meta import Obj
 from drumroll.objects.schema import Field, is_message, message, message_of
 from drumroll.objects.wire import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 
-_INFO = {"title": "Kubernetes", "version": "v1.36.0"}
-_GVK = "x-kubernetes-group-version-kind"
-_V3, _V2 = "#/components/schemas/", "#/definitions/"
+INFO = {"title": "Kubernetes", "version": "v1.36.0"}
+GVK = "x-kubernetes-group-version-kind"
+V3, V2 = "#/components/schemas/", "#/definitions/"
 _SCALARS: dict[str, Obj] = {
     "string": {"type": "string"},
     "bool": {"type": "boolean"},
@@ -92,9 +92,11 @@ def _v3(path: str) -> bytes:
     return orjson.dumps(
         {
             "openapi": "3.0.0",
-            "info": _INFO,
-            "paths": dict(item for kind in kinds for item in _paths(kind, is_v3=True)),
-            "components": {"schemas": _schemas(kinds, _V3)},
+            "info": INFO,
+            "paths": dict(
+                item for kind in kinds for item in paths_of(kind, f"io.k8s.{message_of(kind).name}", is_v3=True)
+            ),
+            "components": {"schemas": _schemas(kinds, V3)},
         }
     )
 
@@ -102,9 +104,11 @@ def _v3(path: str) -> bytes:
 def _v2() -> Obj:
     return {
         "swagger": "2.0",
-        "info": _INFO,
-        "paths": dict(item for kind in KINDS for item in _paths(kind, is_v3=False)),
-        "definitions": _schemas(KINDS, _V2),
+        "info": INFO,
+        "paths": dict(
+            item for kind in KINDS for item in paths_of(kind, f"io.k8s.{message_of(kind).name}", is_v3=False)
+        ),
+        "definitions": _schemas(KINDS, V2),
     }
 
 
@@ -113,21 +117,22 @@ def _schemas(kinds: "list[Kind] | tuple[Kind, ...]", prefix: str) -> Obj:
     out: Obj = {}
     for kind in kinds:
         name = message_of(kind).name
-        _add(out, name, prefix)
-        out[f"io.k8s.{name}"][_GVK] = [{"group": kind.group, "kind": kind.name, "version": kind.version}]
+        add(out, name, prefix)
+        out[f"io.k8s.{name}"][GVK] = [{"group": kind.group, "kind": kind.name, "version": kind.version}]
         out[f"io.k8s.{name}List"] = _list_schema(kind, prefix)
-    _add(out, "apimachinery.pkg.apis.meta.v1.ListMeta", prefix)
+    add(out, "apimachinery.pkg.apis.meta.v1.ListMeta", prefix)
     return out
 
 
-def _add(out: Obj, name: str, prefix: str) -> None:
+def add(out: Obj, name: str, prefix: str) -> None:
+    """Add the schema of a message, and of all that it reaches, to `out`."""
     key = f"io.k8s.{name}"
     if key in out:
         return
     if name in _NAMED_SCHEMAS:
         schema = _NAMED_SCHEMAS[name]
-        out[key] = {"type": "string", **schema} if prefix == _V2 and "oneOf" in schema else dict(schema)
-        if prefix == _V2:
+        out[key] = {"type": "string", **schema} if prefix == V2 and "oneOf" in schema else dict(schema)
+        if prefix == V2:
             out[key].pop("oneOf", None)
         return
     shape = message(name)
@@ -139,9 +144,9 @@ def _add(out: Obj, name: str, prefix: str) -> None:
         schema["properties"] = {field.name: _property(field, prefix) for field in shape.fields.values()}
     for field in shape.fields.values():
         if is_message(field.element):
-            _add(out, field.element, prefix)
+            add(out, field.element, prefix)
         elif field.element in _NAMED:
-            _add(out, _NAMED[field.element], prefix)
+            add(out, _NAMED[field.element], prefix)
 
 
 def _property(field: Field, prefix: str) -> Obj:
@@ -167,7 +172,7 @@ def _type(type_: str, prefix: str) -> Obj:
     if name is None:
         return dict(_SCALARS[type_])
     reference = {"$ref": f"{prefix}io.k8s.{name}"}
-    return {"allOf": [reference]} if prefix == _V3 else reference
+    return {"allOf": [reference]} if prefix == V3 else reference
 
 
 def _list_schema(kind: Kind, prefix: str) -> Obj:
@@ -180,43 +185,51 @@ def _list_schema(kind: Kind, prefix: str) -> Obj:
             "kind": {"type": "string"},
             "metadata": _type("apimachinery.pkg.apis.meta.v1.ListMeta", prefix),
         },
-        _GVK: [{"group": kind.group, "kind": f"{kind.name}List", "version": kind.version}],
+        GVK: [{"group": kind.group, "kind": f"{kind.name}List", "version": kind.version}],
     }
 
 
-def _paths(kind: Kind, *, is_v3: bool) -> Iterator[tuple[str, Obj]]:
-    """The collection and the object of a kind, with their operations."""
+def reference(name: str, prefix: str) -> Obj:
+    """A reference to a message's schema."""
+    return _type(name, prefix)
+
+
+def paths_of(kind: Kind, schema: str, *, is_v3: bool) -> Iterator[tuple[str, Obj]]:
+    """The collection and the object of a kind, with their operations; `schema` is the full name of its schema."""
+    shown = schema if is_v3 else ""
     collection = kind.path("{namespace}" if kind.namespaced else "")
     names = ["namespace"] if kind.namespaced else []
     yield (
         collection,
         {
-            "get": _operation(kind, "list", ("limit", "continue", "labelSelector", "fieldSelector", "watch"), is_v3),
-            "post": _operation(kind, "post", _WRITING, is_v3),
+            "get": _operation(kind, "list", ("limit", "continue", "labelSelector", "fieldSelector", "watch"), shown),
+            "post": _operation(kind, "post", _WRITING, shown),
             "parameters": [_parameter(name, "path", is_v3) for name in names],
         },
     )
     yield (
         f"{collection}/{{name}}",
         {
-            "get": _operation(kind, "get", (), is_v3),
-            "put": _operation(kind, "put", _WRITING, is_v3),
-            "patch": _operation(kind, "patch", (*_WRITING, "force"), is_v3),
-            "delete": _operation(kind, "delete", ("dryRun", "gracePeriodSeconds", "propagationPolicy"), is_v3),
+            "get": _operation(kind, "get", (), shown),
+            "put": _operation(kind, "put", _WRITING, shown),
+            "patch": _operation(kind, "patch", (*_WRITING, "force"), shown),
+            "delete": _operation(kind, "delete", ("dryRun", "gracePeriodSeconds", "propagationPolicy"), shown),
             "parameters": [_parameter(name, "path", is_v3) for name in ("name", *names)],
         },
     )
 
 
-def _operation(kind: Kind, action: str, query: tuple[str, ...], is_v3: bool) -> Obj:
+def _operation(kind: Kind, action: str, query: tuple[str, ...], shown: str) -> Obj:
+    """One operation; `shown` names the schema of bodies in version 3, and is empty in version 2."""
+    is_v3 = bool(shown)
     operation: dict[str, Any] = {
         "parameters": [_parameter(name, "query", is_v3) for name in query],
         "responses": {"200": {"description": "OK"}},
         "x-kubernetes-action": action,
-        _GVK: {"group": kind.group, "kind": kind.name, "version": kind.version},
+        GVK: {"group": kind.group, "kind": kind.name, "version": kind.version},
     }
     if is_v3:
-        schema = {"schema": _type(message_of(kind).name, _V3)}
+        schema = {"schema": {"allOf": [{"$ref": f"{V3}{shown}"}]}}
         operation["responses"]["200"]["content"] = {"application/json": schema}
         if action in ("post", "put"):
             operation["requestBody"] = {"content": {"application/json": schema}, "required": True}

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 from drumroll.apiserver.failures import no_resource
-from drumroll.objects.kinds import BY_RESOURCE, SERVED, Kind
-
-GROUP_VERSIONS = frozenset((kind.group, kind.version) for kind in SERVED)
-GROUPS = frozenset(kind.group for kind in SERVED)
+from drumroll.apiserver.registry import STATIC, Registry
+from drumroll.objects.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Target:
         return f"{self.namespace}/" if self.namespace else ""
 
 
-def parse(path: str) -> Target | None:
+def parse(path: str, registry: Registry = STATIC) -> Target | None:
     """What a path below /api or /apis names; None when it is no resource path at all.
 
     Raises NotFound when it has the form of one, and no such resource is served.
@@ -41,22 +39,22 @@ def parse(path: str) -> Target | None:
         group, tail = parts[1], parts[2:]
     else:
         return None
-    if len(tail) < 2 or group not in GROUPS:
+    if len(tail) < 2 or not registry.has_group(group):
         return None
     version, tail = tail[0], tail[1:]
-    if (group, version) not in GROUP_VERSIONS:
+    if not registry.has_version(group, version):
         raise no_resource()
-    return _target(group, version, tail)
+    return _target(group, version, tail, registry)
 
 
-def _target(group: str, version: str, tail: list[str]) -> Target:
+def _target(group: str, version: str, tail: list[str], registry: Registry) -> Target:
     if not all(tail):
         raise no_resource()
     namespace = ""
     is_inside_namespace = tail[0] == "namespaces" and len(tail) > 2 and (group or tail[2] not in ("status", "finalize"))
     if is_inside_namespace:
         namespace, tail = tail[1], tail[2:]
-    kind = BY_RESOURCE.get((group, version, tail[0]))
+    kind = registry.find(group, version, tail[0])
     if kind is None or (namespace and not kind.namespaced) or len(tail) > 3:
         raise no_resource()
     name, subresource = (*tail[1:3], "", "")[:2]
