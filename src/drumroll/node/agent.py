@@ -6,8 +6,9 @@ Source of the behaviour: kubernetes pkg/kubelet. Pods outlive this process: a ne
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from drumroll.client.client import Client
@@ -15,10 +16,11 @@ from drumroll.client.events import EventRecorder
 from drumroll.client.informer import Informer
 from drumroll.node.agent_context import PROXY_LEASE, Images, NodeContext
 from drumroll.node.agent_node import keep_lease, register_node, this_machine
+from drumroll.node.log_rotation import OpenLog, rotate_logs
 from drumroll.node.logs import LogSource
 from drumroll.node.pod_worker import PodWorker
 from drumroll.node.pod_worker_start import log_file
-from drumroll.node.pod_worker_state import PodState
+from drumroll.node.pod_worker_state import PodState, previous_run
 from drumroll.node.runtime import Runtime
 from drumroll.node.scheduling import Binder
 from drumroll.node.server import serve_node
@@ -89,6 +91,7 @@ class _Agent:
         spawn(scheduled.run(), name="scheduler-events")
         await register_node(context, server_socket)
         spawn(keep_lease(context), name="lease")
+        spawn(rotate_logs(self._open_logs, context.now), name="log-rotation")
         spawn(serve_node(server_socket, self._find_log, context.now, self._streams()), name="node-server")
         for informer in informers:
             await informer.wait_synced()
@@ -181,6 +184,12 @@ class _Agent:
         await self._context.runtime.remove_sandbox(uid)
         await asyncio.to_thread(shutil.rmtree, self._context.folder / uid, ignore_errors=True)
 
+    def _open_logs(self) -> Iterator[OpenLog]:
+        for worker in self._workers.values():
+            for run in worker.state.running():
+                path = log_file(worker.state.folder, run.name, run.attempt)
+                yield OpenLog(path, partial(self._context.runtime.reopen_log, run.container_id))
+
     def _streams(self) -> Streams:
         def state_of(namespace: str, name: str) -> PodState | None:
             pod = self._pods.get(Key(namespace, name))
@@ -190,7 +199,7 @@ class _Agent:
         return Streams(self._context.runtime, KnownPods(state_of))
 
     def _find_log(self, namespace: str, name: str, container: str, previous: bool) -> LogSource:
-        """The log of a container's latest run, or of the one before."""
+        """The log of a container's latest run, or of the one that its status calls the last."""
         pod = self._pods.get(Key(namespace, name))
         worker = self._workers.get(uid_of(pod)) if pod is not None else None
         if worker is None:
@@ -198,9 +207,9 @@ class _Agent:
         state = worker.state
         runs = state.runs.get(container) or []
         if previous:
-            if len(runs) < 2 and not (runs and runs[-1].exit_code is not None and runs[-1].attempt > 0):
+            run = previous_run(state, container)
+            if run is None:
                 raise ValueError(f'previous terminated container "{container}" in pod "{name}" not found')
-            run = runs[-2] if len(runs) > 1 else runs[-1]
             return LogSource(log_file(state.folder, container, run.attempt), lambda: False)
         if not runs:
             waiting = state.waiting.get(container)

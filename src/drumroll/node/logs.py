@@ -1,10 +1,15 @@
-"""Reads the log files of containers: lines as `<RFC 3339 time> stdout F text`, the CRI format."""
+"""Reads the log files of containers: lines as `<RFC 3339 time> stdout F text`, the CRI format.
+
+A log that grows is continued in a new file (`log_rotation.py`); readers see one log.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from drumroll.objects.meta import parse_timestamp
 
@@ -45,33 +50,99 @@ async def read_log(source: LogSource, options: LogOptions) -> AsyncIterator[byte
 
 
 async def _pieces(source: LogSource, options: LogOptions) -> AsyncIterator[bytes]:
-    while not source.path.exists():
+    while not (files := log_files(source.path)):
         if not (options.follow and source.is_live()):
             return
         await asyncio.sleep(FOLLOW_SECONDS)
-    with source.path.open("rb") as file:
-        if options.tail_lines is not None:
-            file.seek(tail_offset(source.path, options.tail_lines))
-        rest = b""
+    index, offset = _start(files, options)
+    renderer = _Renderer(options)
+    file: BinaryIO = files[index].open("rb")
+    try:
+        file.seek(offset)
         while True:
             live = source.is_live()  # asked before reading: what was written before the end is not missed
-            while chunk := file.read(CHUNK):
-                *lines, rest = (rest + chunk).split(b"\n")
-                if text := b"".join(_render(line, options) for line in lines):
+            for text in renderer.rendered(file):
+                yield text
+            if (following := _following(file, source.path)) is not None:
+                for text in renderer.rendered(file):  # the writer has moved on: nothing comes after this
                     yield text
-            if not options.follow or not live:
+                file.close()
+                file = following
+            elif not options.follow or not live:
                 return
-            await asyncio.sleep(FOLLOW_SECONDS)
+            else:
+                await asyncio.sleep(FOLLOW_SECONDS)
+    finally:
+        file.close()
 
 
-def _render(line: bytes, options: LogOptions) -> bytes:
-    moment, _, tail = line.partition(b" ")
-    _, _, tail = tail.partition(b" ")
-    tag, _, text = tail.partition(b" ")
-    if options.since is not None and _is_before(moment, options.since):
-        return b""
-    end = b"" if tag == b"P" else b"\n"
-    return (moment + b" " if options.timestamps else b"") + text + end
+def log_files(path: Path) -> list[Path]:
+    """All files of one run's log, oldest first: those that were rotated away, then the one that is written."""
+    rotated = sorted(path.parent.glob(f"{path.name}.*")) if path.parent.is_dir() else []
+    return [*rotated, path] if path.exists() else rotated
+
+
+def _start(files: list[Path], options: LogOptions) -> tuple[int, int]:
+    """Where to begin: index of the file, and offset in it."""
+    index = 0
+    if options.since is not None:
+        since = options.since.timestamp()
+        while index < len(files) - 1 and files[index].stat().st_mtime < since:
+            index += 1
+    if options.tail_lines is None:
+        return index, 0
+    lines = options.tail_lines
+    for number in range(len(files) - 1, index - 1, -1):
+        if (offset := tail_offset(files[number], lines)) > 0 or number == index:
+            return number, offset
+        lines -= _count_lines(files[number])
+        if lines <= 0:
+            return number, 0
+    return index, 0
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(CHUNK), b""))
+
+
+def _following(file: BinaryIO, path: Path) -> BinaryIO | None:
+    """The file that continues the one being read; None while that is the newest with anything in it."""
+    here = os.fstat(file.fileno())
+    try:
+        if path.stat().st_ino == here.st_ino:
+            return None
+    except FileNotFoundError:
+        return None  # renamed, and still written
+    files = log_files(path)
+    known = [index for index, found in enumerate(files) if found.stat().st_ino == here.st_ino]
+    return files[known[0] + 1 if known else 0].open("rb")
+
+
+class _Renderer:
+    """Turns lines of the file into the text that was asked for. Of a long line, all parts but the last are tagged P."""
+
+    def __init__(self, options: LogOptions) -> None:
+        self._options = options
+        self._rest = b""
+        self._is_new_line = True
+
+    def rendered(self, file: BinaryIO) -> Iterator[bytes]:
+        """The text of what the file has more."""
+        while chunk := file.read(CHUNK):
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            if text := b"".join(map(self._render, lines)):
+                yield text
+
+    def _render(self, line: bytes) -> bytes:
+        moment, _, tail = line.partition(b" ")
+        _, _, tail = tail.partition(b" ")
+        tag, _, text = tail.partition(b" ")
+        if self._options.since is not None and _is_before(moment, self._options.since):
+            return b""
+        head = moment + b" " if self._options.timestamps and self._is_new_line else b""
+        self._is_new_line = tag != b"P"
+        return head + text + (b"\n" if self._is_new_line else b"")
 
 
 def _is_before(moment: bytes, since: datetime) -> bool:
@@ -108,7 +179,7 @@ def last_output(path: Path, limit: int, lines: int) -> str:
         start = max(tail_offset(path, lines), path.stat().st_size - 4 * limit)
         with path.open("rb") as file:
             file.seek(start)
-            text = b"".join(_render(line, LogOptions()) for line in file.read().split(b"\n") if line)
+            text = b"".join(_Renderer(LogOptions()).rendered(file))
     except OSError:
         return ""
     return text[-limit:].decode(errors="replace")

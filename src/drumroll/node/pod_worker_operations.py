@@ -13,7 +13,7 @@ from drumroll.domain.restart import BackOff
 from drumroll.domain.termination import grace_of
 from drumroll.node.agent_context import NodeContext
 from drumroll.node.environment import hostname_of
-from drumroll.node.logs import last_output
+from drumroll.node.logs import last_output, log_files
 from drumroll.node.pod_worker_start import Starter, log_file, termination_file
 from drumroll.node.pod_worker_state import PodState, find_container
 from drumroll.node.pod_worker_stop import Stopper, Stops
@@ -218,7 +218,8 @@ class PodOperations:
         forgotten = self._state.note(run)
         if forgotten is not None:
             self._state.messages.pop(forgotten.container_id, None)
-            log_file(self._state.folder, run.name, forgotten.attempt).unlink(missing_ok=True)
+            for file in log_files(log_file(self._state.folder, run.name, forgotten.attempt)):
+                file.unlink(missing_ok=True)
             termination_file(self._state.folder, run.name, forgotten.attempt).unlink(missing_ok=True)
             self._launch(
                 f"forget/{forgotten.container_id}", self._context.runtime.remove_container(forgotten.container_id)

@@ -168,3 +168,10 @@ def find_container(pod: Obj, name: str) -> Obj:
 def _duration(seconds: int) -> str:
     minutes, rest = divmod(seconds, 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def previous_run(state: PodState, name: str) -> ContainerState | None:
+    """The run that a container's status calls its last one: ended, and followed by another or by a wait for that."""
+    last = (state.known_status(name).get("lastState") or {}).get("terminated") or {}
+    container_id = str(last.get("containerID", "")).rpartition("//")[2]
+    return next((run for run in state.runs.get(name) or () if run.container_id == container_id), None)

@@ -14,6 +14,7 @@ import socket
 import struct
 import termios
 import tty
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ from drumroll.objects.meta import Obj
 from drumroll.objects.stream import Send
 
 _GRACE_SECONDS = 1.0
+_BEGIN_SECONDS = 0.005
+_RESIZE_SECONDS = 0.03  # conmon takes only the first of two orders that it reads at once
 _QUIET_SECONDS = 0.5  # children of a command that has ended may keep its output open for as long as they say something
 _ATTACHED_STDOUT, _ATTACHED_STDERR = 2, 3  # the first byte of a message on conmon's attach socket
 
@@ -65,6 +68,7 @@ class CommandSession:
         self._launch = launch
         self._process = process
         self._ends = ends
+        self._has_begun = False
         self._active = 0  # how many pieces of output are on their way to the client
         self._moved = 0
 
@@ -143,10 +147,23 @@ class CommandSession:
             self._active += 1
             self._moved += 1
             try:
+                if not await self._begun():
+                    continue
                 for start in range(0, len(data), stream.CHUNK):
                     await send(channel, data[start : start + stream.CHUNK])
             finally:
                 self._active -= 1
+
+    async def _begun(self) -> bool:
+        """Whether output is the command's. Before that runs only the OCI runtime speaks; `run` tells what it says."""
+        while not self._has_begun:
+            self._has_begun = self._launch.session() is not None
+            if not self._has_begun and self._process.returncode is not None:
+                self._has_begun = not self._launch.problem()
+                return self._has_begun
+            if not self._has_begun:
+                await asyncio.sleep(_BEGIN_SECONDS)
+        return True
 
 
 async def start_command(launch: Launch) -> CommandSession:
@@ -229,6 +246,7 @@ class AttachSession:
         self._messages = Descriptor(os.dup(sock.fileno()))
         self._control = control
         self._tty = tty
+        self._sizes: deque[tuple[int, int]] = deque()
 
     async def run(self, send: Send) -> Obj:
         """Send output until the container has ended; how it ended is in its pod's status."""
@@ -250,7 +268,19 @@ class AttachSession:
 
     def resize(self, width: int, height: int) -> None:
         """Give the container's terminal another size."""
+        self._sizes.append((height, width))
+        if len(self._sizes) == 1:
+            self._send_size()
+
+    def _send_size(self) -> None:
+        height, width = self._sizes[0]
         write_control(self._control, f"1 {height} {width}\n")
+        asyncio.get_running_loop().call_later(_RESIZE_SECONDS, self._sent_size)
+
+    def _sent_size(self) -> None:
+        self._sizes.popleft()
+        if self._sizes:
+            self._send_size()
 
     async def close(self) -> None:
         """Detach. The container runs on."""

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class Streams:
         except TimeoutError:
             why = "connection timed out"
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = os.strerror(error.errno).lower() if error.errno else str(error)
         raise ContainerError("PortForwardError", f"failed to connect to localhost:{port} inside the pod: {why}")
 
 
