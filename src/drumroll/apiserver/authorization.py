@@ -28,8 +28,17 @@ _KINDS = (ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
 _STREAMS = ("attach", "exec", "portforward")
 
-asking: ContextVar[User | None] = ContextVar("asking", default=None)
-"""The user of a request that writes roles or bindings: what they may give away depends on what they have."""
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who writes, and with which verb: what they may create or give away depends on what else they may."""
+
+    user: User
+    verb: str
+
+
+asking: ContextVar[Asker | None] = ContextVar("asking", default=None)
+"""The author of the write under way; None for those who may do everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +89,21 @@ class Authorizer:
             raise refused(user, asked, decision.reason)
 
     def check_grant(self, kind: Kind, obj: Obj, old: Obj | None) -> None:
-        """Nobody gives away more than they have, unless they may escalate or bind. Raises Forbidden.
+        """Who creates by update or patch may create, too. Nobody gives away more than they have. Raises Forbidden.
 
-        Source: kubernetes pkg/registry/rbac/*/policybased/storage.go.
+        Source: kubernetes pkg/registry/rbac/*/policybased/storage.go, apiserver endpoints/handlers/patch.go.
         """
-        user = asking.get()
-        if user is None or MASTERS in user.groups or kind not in _KINDS:
+        asker = asking.get()
+        if asker is None:
             return
+        meta = obj["metadata"]
+        namespace = meta.get("namespace") or ""
+        if old is None and asker.verb in ("update", "patch"):
+            self.check(asker.user, Attributes("create", kind.group, kind.plural, "", namespace, meta["name"]))
+        if kind in _KINDS:
+            self._check_rights(asker.user, kind, obj, old)
+
+    def _check_rights(self, user: User, kind: Kind, obj: Obj, old: Obj | None) -> None:
         meta = obj["metadata"]
         namespace = meta.get("namespace") or ""
         if kind in (ROLE, CLUSTER_ROLE):

@@ -10,16 +10,17 @@ from urllib.parse import unquote
 
 from drumroll.apiserver.accounts import Unauthenticated, bearer
 from drumroll.apiserver.authentication import AUTHENTICATED, MASTERS, is_open
-from drumroll.apiserver.authorization import Authorizer, asking, attributes, needs_create
+from drumroll.apiserver.authorization import Asker, Authorizer, asking, attributes, needs_create
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.routing import Target
 from drumroll.apiserver.tokens import Signer
-from drumroll.domain.rbac import GROUP, Attributes, account_groups, account_of
+from drumroll.domain.rbac import Attributes, account_groups, account_of
 from drumroll.objects.errors import BadRequest, TooManyRequests, Unauthorized
 from drumroll.objects.wire import ANONYMOUS, Request, User
 
 LISTED = "\n"
 """Between the values of a header that a client sent several times; no header can hold it."""
+_WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _IMPERSONATE = "impersonate-"
 _EXTRA = "impersonate-extra-"
 _STRANGERS = "\0strangers"
@@ -115,7 +116,8 @@ class Gate:
         if not is_open(request.path):
             self._authorize(request, target)
         self._in_flight += 1
-        token = asking.set(user) if target is not None and target.kind.group == GROUP else None
+        is_write = target is not None and request.method in _WRITES
+        token = asking.set(Asker(user, _WRITES[request.method])) if is_write else None
         try:
             yield
         finally:
