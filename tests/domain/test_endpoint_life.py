@@ -39,8 +39,8 @@ steps = st.lists(
 
 
 def play(story):
-    """Every life that a story goes through, with what Envoy holds by then."""
-    life, wish, at, known = ClusterLife(), frozenset(), 0.0, [ClusterLife()]
+    """Every life that a story goes through, with the one before."""
+    life, wish, at = ClusterLife(), frozenset(), 0.0
     for kind, value in story:
         at += 0.011
         before = life
@@ -53,7 +53,6 @@ def play(story):
             life = observe(life, {a: Reading(n, n, n) for a, n in value.items()}, at)
         yield before, life
         before, life = life, advance(life, wish)
-        known.append(life)
         yield before, life
 
 
@@ -105,6 +104,15 @@ def draining():
     return advance(acknowledge(advance(ClusterLife(), frozenset({A, B})), 1), frozenset({B}))
 
 
+def test_an_endpoint_that_is_wanted_again_takes_requests_at_once_however_busy_it_is():
+    life = advance(draining(), frozenset({A, B}))
+    assert {a: e.phase for a, e in life.entries.items()} == {A: Phase.HEALTHY, B: Phase.HEALTHY}
+
+
+def test_only_what_drains_is_waited_for():
+    assert draining().draining() == [A]
+
+
 def test_an_unacknowledged_drain_is_never_idle():
     life = draining()
     for n in range(10):
@@ -148,6 +156,18 @@ def test_a_late_acknowledgement_of_older_content_does_not_count():
     life = advance(life, frozenset())
     assert not acknowledge(life, 1).is_settled()
     assert acknowledge(acknowledge(life, 2), 1).is_settled()
+
+
+def test_an_acknowledgement_of_what_was_never_sent_does_not_count():
+    life = advance(ClusterLife(), frozenset({A}))
+    assert acknowledge(life, 2) is life
+
+
+def test_a_surviving_envoys_endpoints_are_idle_when_it_has_acknowledged_and_fallen_silent():
+    life = acknowledge(advance(seed([A]), frozenset()), 1)
+    for at in (0.0, 1.0):
+        life = observe(life, {A: SILENT}, at)
+    assert drain_of([life], A.ip) is Drain.IDLE
 
 
 def test_what_a_surviving_envoy_holds_drains_like_everything_else():
@@ -209,12 +229,24 @@ def test_the_budget_leaves_time_for_the_programs_own_shutdown(grace, sleep, budg
         pytest.param(0.1, False, True, id="a replacement may still appear"),
         pytest.param(0.5, False, False, id="none has appeared"),
         pytest.param(15, True, True, id="one is on its way"),
-        pytest.param(21, True, False, id="time to drain must be left"),
+        pytest.param(0.3, False, False, id="three tenths of a second are over"),
+        pytest.param(20.4, True, True, id="two seconds and a little are left"),
+        pytest.param(20.5, True, False, id="time to drain must be left"),
     ],
 )
 def test_how_long_a_deleted_pod_may_go_on_serving(after, replacement, expected):
     now = NOON + timedelta(seconds=after)
     assert may_fall_back(deleted(), replacement=replacement, seen=NOON, now=now) is expected
+
+
+def test_a_pod_that_stays_has_no_drain_deadline_and_needs_no_fallback():
+    pod = {"metadata": {"name": "p", "uid": "u"}, "spec": {"containers": []}}
+    assert drain_deadline(pod) is None
+    assert not may_fall_back(pod, replacement=True, seen=NOON, now=NOON)
+
+
+def test_an_endpoint_may_not_fall_back_unless_its_pod_was_asked():
+    assert healthy_of([SliceEndpoint(A, ready=False, serving=True, terminating=True)]) == set()
 
 
 def test_a_drained_pod_never_takes_requests_again():

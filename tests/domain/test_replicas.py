@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from drumroll.domain.deployment_revision import classify
+from drumroll.domain.deployment_rolling import shrink_old
 from drumroll.domain.deployment_scaling import is_scaling_event, scale
 from drumroll.domain.replicas import Fence, fence_of, new_replicas
 from drumroll.objects.apps_v1 import Deployment, ReplicaSet
@@ -44,6 +45,28 @@ def test_recreate_has_no_fence() -> None:
 )
 def test_room_for_new_replicas(total: int, current: int, expected: int) -> None:
     assert new_replicas(Deployment(deployment("v2", 10, 3, 2)), total, current) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param([(12, 12)], (0, 0), [("web-o0", 8)], id="spare ones down to the floor"),
+        pytest.param([(6, 3), (6, 3)], (0, 0), [("web-o0", 3), ("web-o1", 5)], id="unavailable ones, only so many"),
+        pytest.param([(4, 2), (9, 9)], (0, 0), [("web-o0", 2), ("web-o0", 0), ("web-o1", 8)], id="first the sick"),
+        pytest.param([(8, 8)], (5, 0), [], id="a broken update takes no more"),
+        pytest.param([(8, 8)], (5, 1), [("web-o0", 7)], id="one for each that comes up"),
+        pytest.param([(8, 7)], (5, 0), [], id="nor the sick ones, when the new ones are needed"),
+        pytest.param([(5, 5), (5, 5)], (0, 0), [("web-o0", 3)], id="the oldest first"),
+        pytest.param([(0, 0)], (10, 10), [], id="nothing left to shrink"),
+    ],
+)
+def test_how_old_replica_sets_shrink(old: list, new: tuple[int, int], expected: list[tuple[str, int]]) -> None:
+    """Ten wanted, surge 3, unavailable 2: a floor of 8. Sizes and available replicas as given."""
+    sets = [replica_set(f"o{n}", *sizes, born=n) for n, sizes in enumerate(old)]
+    sets.append(replica_set("v2", *new, born=9))
+    split = classify(Deployment(deployment("v2", 10, 3, 2)), [ReplicaSet(one) for one in sets])
+    steps = shrink_old(Deployment(deployment("v2", 10, 3, 2)), split)
+    assert [(step.replica_set.name, step.replicas) for step in steps] == expected
 
 
 def proportional(replicas: int, old: tuple[int, int], new: tuple[int, int], maximum: int) -> dict[str, int]:

@@ -7,7 +7,6 @@ from drumroll.domain.endpoint_life import (
     Address,
     ClusterLife,
     Drain,
-    Phase,
     Reading,
     acknowledge,
     advance,
@@ -78,11 +77,7 @@ class Lives:
 
     def draining(self) -> list[str]:
         """Clusters with an endpoint that drains."""
-        return [
-            cluster
-            for cluster, life in self.by_cluster.items()
-            if any(entry.phase is Phase.DRAINING for entry in life.entries.values())
-        ]
+        return [cluster for cluster, life in self.by_cluster.items() if life.draining()]
 
     def drain_of(self, ip: str) -> Drain:
         """How far an address is, over all clusters that hold it."""
