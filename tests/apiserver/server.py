@@ -35,10 +35,10 @@ class Clock:
 class Server:
     """`call` answers with (status, body); `made` insists on success and gives the body."""
 
-    def __init__(self, store: Store | None = None, services: str = "10.96.0.0/16") -> None:
+    def __init__(self, store: Store | None = None, services: str = "10.96.0.0/16", **more: Any) -> None:
         self.clock = Clock()
         self.store = store or MemoryStore()
-        self.api = ApiServer(self.store, service_cidr=IPv4Network(services), now=self.clock)
+        self.api = ApiServer(self.store, service_cidr=IPv4Network(services), now=self.clock, **more)
 
     async def send(
         self, method: str, path: str, body: Any = None, *, user: User = ADMIN, content_type: str = "", **headers: str
