@@ -10,7 +10,8 @@ from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.routing import Target
 from drumroll.apiserver.writing import create, patch
 from drumroll.domain.rbac_bootstrap import bootstrap_bindings, bootstrap_roles
-from drumroll.objects.kinds import ENDPOINT_SLICE, ENDPOINTS, NAMESPACE, SERVICE, kind_of
+from drumroll.domain.validation.policy import SYSTEM_PRIORITIES
+from drumroll.objects.kinds import ENDPOINT_SLICE, ENDPOINTS, NAMESPACE, PRIORITY_CLASS, SERVICE, kind_of
 from drumroll.objects.meta import Obj
 from drumroll.objects.wire import JSON, MERGE_PATCH, Request
 
@@ -23,10 +24,23 @@ async def bootstrap(cluster: Cluster, service_cidr: IPv4Network) -> None:
         cluster.allocator.adopt(codec.decode(record))
     for name in NAMESPACES:
         await _ensure(cluster, Target(NAMESPACE, "", name), {"metadata": {"name": name}})
-    policy = [*bootstrap_roles(), *bootstrap_bindings()]
+    policy = [*bootstrap_roles(), *bootstrap_bindings(), *_priority_classes()]
     await asyncio.gather(*(_ensure(cluster, _target(obj), obj) for obj in policy))
     address = str(service_cidr.network_address + 1)
     await _ensure(cluster, Target(SERVICE, "default", "kubernetes"), _kubernetes(address))
+
+
+def _priority_classes() -> list[Obj]:
+    return [
+        {
+            "apiVersion": PRIORITY_CLASS.api_version,
+            "kind": PRIORITY_CLASS.name,
+            "metadata": {"name": name},
+            "value": value,
+            "description": "For pods without which the cluster does not work.",
+        }
+        for name, value in SYSTEM_PRIORITIES.items()
+    ]
 
 
 def _kubernetes(address: str) -> Obj:

@@ -17,6 +17,7 @@ from drumroll.apiserver.tables_cells import (
     format_selector,
     since,
 )
+from drumroll.domain.autoscaler_versions import to_v2
 from drumroll.objects.meta import Obj, is_deleting
 
 _TEMPLATE_COLUMNS = (
@@ -235,6 +236,8 @@ def _replica_set(replica_set: Obj, now: datetime) -> list[Cell]:
 
 
 def _autoscaler(autoscaler: Obj, now: datetime) -> list[Cell]:
+    if autoscaler.get("apiVersion") == "autoscaling/v1":
+        autoscaler = to_v2(autoscaler)
     spec, status = autoscaler.get("spec") or {}, autoscaler.get("status") or {}
     target = spec.get("scaleTargetRef") or {}
     least = spec.get("minReplicas")

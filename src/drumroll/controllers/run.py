@@ -8,14 +8,18 @@ from drumroll.client.client import Client
 from drumroll.client.events import EventRecorder
 from drumroll.controllers.caches import Caches
 from drumroll.controllers.deployment import deployment_controller
+from drumroll.controllers.disruption import disruption_controller
 from drumroll.controllers.endpoints import endpoints_controller
 from drumroll.controllers.endpointslice import endpointslice_controller
 from drumroll.controllers.garbage import garbage_controller
 from drumroll.controllers.loop import run_controller
 from drumroll.controllers.meters import add_rollout_figures
+from drumroll.controllers.mirroring import mirroring_controller
 from drumroll.controllers.namespace import namespace_controller
 from drumroll.controllers.perform import Performer
 from drumroll.controllers.replicaset import replicaset_controller
+from drumroll.controllers.replicationcontroller import replicationcontroller_controller
+from drumroll.controllers.resourcequota import resourcequota_controller
 from drumroll.controllers.rootca import rootca_controller
 from drumroll.controllers.serviceaccount import serviceaccount_controller
 from drumroll.objects.metrics import Metrics
@@ -33,6 +37,10 @@ async def run_controllers(
         replicaset_controller(caches),
         endpointslice_controller(caches),
         endpoints_controller(caches),
+        replicationcontroller_controller(caches),
+        disruption_controller(caches),
+        mirroring_controller(caches),
+        resourcequota_controller(caches),
         garbage_controller(caches),
         namespace_controller(caches),
         serviceaccount_controller(caches),

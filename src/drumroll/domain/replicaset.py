@@ -22,7 +22,7 @@ from drumroll.domain.adoption import claim
 from drumroll.domain.replicaset_ranking import first_to_die
 from drumroll.objects.apps_v1 import ReplicaSet
 from drumroll.objects.errors import ApiError
-from drumroll.objects.kinds import POD, REPLICA_SET
+from drumroll.objects.kinds import POD, REPLICATION_CONTROLLER, kind_of
 from drumroll.objects.meta import (
     Obj,
     controller_of,
@@ -207,10 +207,12 @@ def _conditions(rs: ReplicaSet, reason: str, failures: Sequence[ApiError], now: 
 
 def _write(rs: ReplicaSet, status: Obj) -> tuple[Action, ...]:
     old = rs.status
+    if kind_of(rs.raw) is REPLICATION_CONTROLLER:
+        status = {name: value for name, value in status.items() if name != "terminatingReplicas"}
     counts = {name for name in status if name != "conditions"}
     is_same = all((old.get(name) or 0) == status[name] for name in counts)
     if is_same and _existing(rs) == status["conditions"] and rs.is_observed:
         return ()
     patch: Obj = {name: status[name] or None for name in COUNTS}  # the original leaves zeros out
     patch["conditions"] = status["conditions"] or None
-    return (patch_of(REPLICA_SET, rs.raw, {"status": {**status, **patch}}, "status"),)
+    return (patch_of(kind_of(rs.raw), rs.raw, {"status": {**status, **patch}}, "status"),)

@@ -1,0 +1,36 @@
+"""The ReplicationController controller's view: as that of ReplicaSets."""
+
+from datetime import datetime
+
+from drumroll.controllers.caches import Caches
+from drumroll.controllers.loop import Controller, Watch
+from drumroll.controllers.owners import itself, owner_keys
+from drumroll.domain.actions import NOTHING, Plan
+from drumroll.domain.replicaset import World, reconcile
+from drumroll.domain.replicationcontroller import as_replica_set
+from drumroll.objects.kinds import POD, REPLICATION_CONTROLLER
+from drumroll.objects.meta import Key, Obj, controller_of, is_deleting, key_of, labels_of
+from drumroll.objects.selectors import from_map
+
+
+def replicationcontroller_controller(caches: Caches) -> Controller:
+    """Turns ReplicationControllers into pods."""
+    controllers, pods = caches.of(REPLICATION_CONTROLLER), caches.of(POD)
+    owner = owner_keys(controllers)
+
+    def of_pod(old: Obj | None, new: Obj | None) -> set[Key]:
+        found = {key for obj in (old, new) if obj is not None for key in owner(obj)}
+        if new is not None and controller_of(new) is None and not is_deleting(new):
+            for one in controllers.by_namespace(key_of(new).namespace):
+                if from_map(one["spec"].get("selector")).matches(labels_of(new)):
+                    found.add(key_of(one))
+        return found
+
+    async def decide(key: Key, now: datetime) -> Plan:
+        found = controllers.get(key)
+        if found is None:
+            return NOTHING
+        return reconcile(World(as_replica_set(found), caches.owned(POD, found)), now)
+
+    watches = (Watch(controllers, itself), Watch(pods, of_pod))
+    return Controller("replicationcontroller", "replication-controller", watches, decide)
