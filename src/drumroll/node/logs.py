@@ -54,7 +54,7 @@ async def _pieces(source: LogSource, options: LogOptions) -> AsyncIterator[bytes
         if not (options.follow and source.is_live()):
             return
         await asyncio.sleep(FOLLOW_SECONDS)
-    index, offset = _start(files, options)
+    index, offset = await asyncio.to_thread(_start, files, options)
     renderer = _Renderer(options)
     file: BinaryIO = files[index].open("rb")
     try:
@@ -103,7 +103,7 @@ def _start(files: list[Path], options: LogOptions) -> tuple[int, int]:
 
 def _count_lines(path: Path) -> int:
     with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(CHUNK), b""))
+        return sum(map(_is_full, file))
 
 
 def _following(file: BinaryIO, path: Path) -> BinaryIO | None:
@@ -153,24 +153,31 @@ def _is_before(moment: bytes, since: datetime) -> bool:
 
 
 def tail_offset(path: Path, lines: int) -> int:
-    """Where the last `lines` lines of a file begin."""
+    """Where the last `lines` lines of a file begin. The parts of a long line count once."""
     size = position = path.stat().st_size
     if lines <= 0:
         return size
-    found = 0
+    found, rest = 0, b""
     with path.open("rb") as file:
         while position > 0:
             start = max(0, position - CHUNK)
             file.seek(start)
-            block = file.read(position - start)
-            end = len(block) - 1 if position == size and block.endswith(b"\n") else len(block)
-            while (newline := block.rfind(b"\n", 0, end)) != -1:
-                found += 1
-                if found == lines:
-                    return start + newline + 1
-                end = newline
+            data = file.read(position - start) + rest
+            rest, *whole = data.split(b"\n") if start > 0 else (b"", *data.split(b"\n"))
+            end = start + len(data)
+            for line in reversed(whole):
+                if line and _is_full(line):
+                    found += 1
+                    if found > lines:
+                        return end + 1
+                end -= len(line) + 1
             position = start
     return 0
+
+
+def _is_full(line: bytes) -> bool:
+    """Whether a line of the file ends a line of the log."""
+    return line.split(b" ", 3)[2:3] != [b"P"]
 
 
 def last_output(path: Path, limit: int, lines: int) -> str:
