@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from drumroll.objects.meta import Revision
-from drumroll.store.interface import Compacted, Draft, Unavailable, Write
+from drumroll.store.interface import Compacted, Damaged, Draft, Unavailable, Write
 from drumroll.store.sqlite import SqliteStore
 from drumroll.store.state import Window
 
@@ -180,6 +180,64 @@ async def test_a_really_full_file_system_heals_once_there_is_room(tmp_path):
         await again.close()
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_became_read_only_refuses_writes_and_heals_by_itself(tmp_path):
+    store = SqliteStore.open(tmp_path / "s.db")
+    await store.write(write("a/x", "one"))
+    store._journal._connection().execute("PRAGMA query_only = 1")
+    with pytest.raises(Unavailable, match="readonly"):
+        await store.write(write("a/y", "two"))
+    assert (store.revision, contents(store)) == (1, {"a/x": b"one@1."})
+    assert (await store.write(write("a/y", "two"))).revision == 2
+    await store.close()
+
+
+async def filled(path: Path) -> None:
+    store = SqliteStore.open(path)
+    for n in range(50):
+        await store.write(write(f"a/{n}", "v" * 2000))
+    await store.close()
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 100), (5000, 40_000)])
+def test_a_damaged_file_is_named_and_its_lock_given_back(tmp_path, start, length):
+    path = tmp_path / "s.db"
+    asyncio.run(filled(path))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:start] + b"\xa5" * length + whole[start + length :])
+    with pytest.raises(Damaged, match=r"s\.db is damaged.*recovery"):
+        SqliteStore.open(path)
+    path.write_bytes(whole)
+    again = SqliteStore.open(path)
+    assert again.revision == 50
+    asyncio.run(again.close())
+
+
+def test_missing_writes_are_damage_and_not_silence(tmp_path):
+    path = tmp_path / "s.db"
+    asyncio.run(filled(path))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("DELETE FROM log WHERE revision = 17")
+    with pytest.raises(Damaged, match="writes 17 to 17 are missing"):
+        SqliteStore.open(path)
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_replaced_by_rubbish_while_open_refuses_writes_and_hangs_nobody(tmp_path):
+    path = tmp_path / "s.db"
+    store = SqliteStore.open(path)
+    await store.write(write("a/x", "one"))
+    store._journal.close()
+    path.with_name("s.db-wal").unlink(missing_ok=True)
+    path.write_bytes(b"rubbish" * 2000)
+    for _ in range(2):
+        async with asyncio.timeout(10):
+            with pytest.raises(Unavailable, match="damaged"):
+                await store.write(write("a/y", "two"))
+    assert contents(store) == {"a/x": b"one@1."}
+    await store.close()
 
 
 @pytest.mark.parametrize("acknowledged", [40, 700, 1500])

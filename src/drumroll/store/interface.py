@@ -36,6 +36,10 @@ class Unavailable(StoreError):
     """Nothing can be written now (disk full, read-only, I/O error). Reads go on; a later write may succeed."""
 
 
+class Damaged(StoreError):
+    """What is on disk cannot be understood. Nothing was changed; docs/recovery.md tells the ways back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A value to be; it becomes `head + str(revision) + tail`."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drumroll.store.interface import Change, Record, Unavailable
+from drumroll.store.interface import Change, Damaged, Record, StoreError, Unavailable
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _LOCK_SECONDS = 2.0
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,14 @@ class Journal:
         self._db: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Open or create the file. Raises Unavailable."""
+        """Open or create the file. Raises Unavailable, Damaged."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = _connect(self._path)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorname in _DAMAGE:
+                raise self._damaged(str(error)) from error
+            raise Unavailable(f"{self._path}: {error}") from error
         except (sqlite3.Error, OSError) as error:
             raise Unavailable(f"{self._path}: {error}") from error
 
@@ -43,14 +48,30 @@ class Journal:
             self._db = None
 
     def load(self) -> Iterator[tuple[int, str, str, int, bytes]]:
-        """All rows in revision order: revision, collection, key, deleted, value."""
-        return iter(
-            self._connection().execute("SELECT revision, collection, key, deleted, value FROM log ORDER BY revision")
-        )
+        """All rows in revision order: revision, collection, key, deleted, value. Raises Damaged."""
+        compacted = expected = self.compacted()
+        try:
+            rows = self._connection().execute(
+                "SELECT revision, collection, key, deleted, value FROM log ORDER BY revision"
+            )
+            for row in rows:
+                if row[0] > compacted:
+                    expected += 1
+                    if row[0] != expected:
+                        raise self._damaged(f"the writes {expected} to {row[0] - 1} are missing")
+                yield row
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> Damaged:
+        return Damaged(f"{self._path} is damaged ({why}). It was not changed; docs/recovery.md tells the ways back")
 
     def compacted(self) -> int:
-        """The revision up to which history is gone."""
-        (revision,) = self._connection().execute("SELECT revision FROM compacted").fetchone()
+        """The revision up to which history is gone. Raises Damaged."""
+        try:
+            (revision,) = self._connection().execute("SELECT revision FROM compacted").fetchone()
+        except (sqlite3.DatabaseError, TypeError) as error:
+            raise self._damaged(str(error)) from error
         return int(revision)
 
     def size(self) -> int:
@@ -62,7 +83,7 @@ class Journal:
         """Commit a batch to disk, whole or not at all. Raises Unavailable, then nothing of it was written."""
         try:
             self._commit(batch)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, Damaged) as error:
             self.close()
             if not self._was_written(batch):
                 raise Unavailable(str(error)) from error
@@ -85,7 +106,7 @@ class Journal:
         """After a failed commit the file decides: its sync may have failed after the frames were complete."""
         try:
             found = self._connection().execute("SELECT max(revision) FROM log").fetchone()[0]
-        except (sqlite3.Error, Unavailable):
+        except (sqlite3.Error, StoreError):
             return False
         return bool(batch.changes) and found == batch.changes[-1].record.revision
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from drumroll.objects.meta import Revision
-from drumroll.store.interface import Change, Record, Stale, Subscription, Unavailable, Write
+from drumroll.store.interface import Change, Record, Stale, StoreError, Subscription, Unavailable, Write
 from drumroll.store.journal import Batch, Journal, replay
 from drumroll.store.state import State, Window
 
@@ -34,7 +34,7 @@ class SqliteStore:
 
     @classmethod
     def open(cls, path: Path, window: Window | None = None) -> "SqliteStore":
-        """The store in the file `path`, which is made when absent. Blocks. Raises Unavailable."""
+        """The store in the file `path`, which is made when absent. Blocks. Raises Unavailable, Damaged."""
         journal = Journal(path)
         return cls(journal, _load(journal, window or Window()))
 
@@ -145,10 +145,14 @@ def _fail(futures: Sequence[asyncio.Future[Record]], error: Unavailable) -> None
 def _load(journal: Journal, window: Window) -> State:
     journal.open()
     state = State(window)
-    state.compacted = journal.compacted()
-    for change, is_history in replay(journal.load(), state.compacted):
-        if is_history:
-            state.apply([change])
-        else:
-            state.restore(change)
+    try:
+        state.compacted = journal.compacted()
+        for change, is_history in replay(journal.load(), state.compacted):
+            if is_history:
+                state.apply([change])
+            else:
+                state.restore(change)
+    except StoreError:
+        journal.close()  # else its lock outlives the failure
+        raise
     return state
