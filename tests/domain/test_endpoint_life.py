@@ -126,6 +126,7 @@ def test_an_unacknowledged_drain_is_never_idle():
         pytest.param([(0.0, SILENT)], Drain.BUSY, id="one read is not enough"),
         pytest.param([(0.0, SILENT), (0.019, SILENT)], Drain.BUSY, id="two reads too close"),
         pytest.param([(0.0, SILENT), (0.02, SILENT)], Drain.IDLE, id="two silent reads 20 ms apart"),
+        pytest.param([(5.0, SILENT), (5.01, SILENT)], Drain.BUSY, id="whenever that is"),
         pytest.param([(0.0, SILENT), (0.03, Reading(0, 8, 3))], Drain.BUSY, id="a request came and went between"),
         pytest.param([(0.0, SILENT), (0.03, Reading(0, 7, 4))], Drain.BUSY, id="a connection was opened between"),
         pytest.param([(0.0, Reading(1, 7, 3)), (0.03, SILENT)], Drain.BUSY, id="the first read was busy"),

@@ -23,6 +23,8 @@ from tests.domain.workloads import deployment, replica_set
         pytest.param(1, "1%", "25%", Fence(1, 0), id="the source's second example"),
         pytest.param(0, 5, 5, Fence(5, 0), id="nothing wanted, nothing may be missing"),
         pytest.param(3, 1, 9, Fence(1, 3), id="no more than all may be missing"),
+        pytest.param(4, 0, 2, Fence(0, 2), id="no surge, two may be unavailable"),
+        pytest.param(400, "50%", "25%", Fence(200, 100), id="percentages of four hundred"),
         pytest.param(100, "30%", "1%", Fence(30, 1), id="percentages of a hundred"),
     ],
 )

@@ -31,7 +31,7 @@ def fence_of(deployment: Deployment) -> Fence:
     unavailable = scaled(rolling.get("maxUnavailable", "25%"), wanted, up=False)
     if surge == 0 and unavailable == 0:
         unavailable = 1
-    return Fence(surge, 0 if wanted == 0 else min(unavailable, wanted))
+    return Fence(surge, min(unavailable, wanted))
 
 
 def scaled(value: Any, total: int, *, up: bool) -> int:
@@ -100,9 +100,7 @@ def remaining(replica_set: ReplicaSet) -> int:
 
 
 def new_replicas(deployment: Deployment, total: int, current: int) -> int:
-    """How many the new replica set shall have, when all together occupy `total` places and it wants `current`."""
-    if deployment.strategy != "RollingUpdate":
-        return deployment.replicas
+    """How many a growing new replica set shall have, when all together occupy `total` places and it wants `current`."""
     room = deployment.replicas + fence_of(deployment).surge - total
     if room <= 0:
         return current
