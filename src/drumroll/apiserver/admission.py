@@ -7,6 +7,8 @@ from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.failures import forbidden, no_namespace, terminating
 from drumroll.apiserver.routing import Target
 from drumroll.domain.pod_identity import give_identity
+from drumroll.objects.custom import CustomKind
+from drumroll.objects.errors import MethodNotAllowed
 from drumroll.objects.kinds import NAMESPACE, POD, SERVICE_ACCOUNT
 from drumroll.objects.meta import Obj
 
@@ -19,6 +21,8 @@ _UNREACHABLE = "node.kubernetes.io/unreachable"
 
 def admit_create(cluster: Cluster, target: Target, obj: Obj) -> None:
     """Complete a decoded new object, in place. Raises NotFound (namespace), Forbidden (namespace terminating)."""
+    if isinstance(target.kind, CustomKind) and target.kind.definition.is_going:
+        raise MethodNotAllowed("create not allowed while custom resource definition is terminating", {})
     if target.kind.namespaced:
         _check_namespace(cluster, target, obj)
     if target.kind is POD and isinstance(obj.get("spec"), dict):

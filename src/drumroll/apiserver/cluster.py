@@ -11,9 +11,11 @@ from typing import TypeAlias
 from drumroll.apiserver import codec
 from drumroll.apiserver.allocation import Allocator
 from drumroll.apiserver.failures import conflict, missing, unavailable
+from drumroll.apiserver.registry import Registry
 from drumroll.apiserver.routing import Target
 from drumroll.apiserver.stages import Stages
-from drumroll.objects.kinds import STORED_AS, Kind
+from drumroll.objects.custom import stored_kind
+from drumroll.objects.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
 from drumroll.objects.meta import Obj, Revision
 from drumroll.store.interface import Draft, Record, Stale, Store, Unavailable, Write
 
@@ -46,6 +48,7 @@ class Cluster:
     allocator: Allocator
     stages: Stages
     now: Callable[[], datetime]
+    registry: Registry = field(default_factory=Registry)
     watches: Counter[str] = field(default_factory=Counter)  # open ones, by resource
     check_grant: Callable[[Kind, Obj, Obj | None], None] = _grant_all  # before a role or binding is stored
 
@@ -65,6 +68,8 @@ class Cluster:
         except Unavailable as error:
             raise unavailable(error) from error
         self.stages.add("disk", started)
+        if target.kind is CUSTOM_RESOURCE_DEFINITION:
+            self.registry.note(codec.decode(record), record.revision, deleted=deleted)
         return record
 
     async def change(
@@ -89,7 +94,7 @@ class Cluster:
             if new == old and not gone:
                 return Outcome(record.value)
             started = perf_counter_ns()
-            draft = codec.draft(STORED_AS.get(target.kind, target.kind), new)
+            draft = codec.draft(stored_kind(target.kind), new)
             self.stages.add("encode", started)
             if dry_run:
                 return Outcome(draft.at(record.revision), gone)

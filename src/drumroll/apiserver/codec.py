@@ -12,6 +12,8 @@ from drumroll.objects.kinds import STORED_AS, Kind
 from drumroll.objects.meta import Obj
 from drumroll.store.interface import Draft, Record
 
+_REVISION = b'"metadata":{"resourceVersion":"'
+
 
 class Head(NamedTuple):
     """The constant beginnings of a kind's stored values."""
@@ -61,6 +63,8 @@ def decode(record: Record) -> Obj:
 def at_revision(kind: Kind, value: bytes, revision: int) -> bytes:
     """A stored value with another revision in its metadata."""
     start = head(kind).revision
+    if not value.startswith(start):  # stored in another version of a custom kind
+        start = value[: value.index(_REVISION) + len(_REVISION)]
     return b"%b%d%b" % (start, revision, value[value.index(b'"', len(start)) :])
 
 

@@ -6,8 +6,10 @@ Source: pkg/apis/events/v1/conversion.go.
 import orjson
 
 from drumroll.apiserver import codec
+from drumroll.apiserver.custom_versions import custom_seen, custom_stored, custom_value
 from drumroll.domain.autoscaler_versions import to_v1, to_v2
 from drumroll.domain.defaults import set_defaults
+from drumroll.objects.custom import CustomKind, stored_kind
 from drumroll.objects.kinds import (
     EVENT,
     EVENTS_EVENT,
@@ -33,6 +35,8 @@ _OPTIONAL = ("reportingComponent", "reportingInstance", "message", "deprecatedSo
 
 def seen_as(kind: Kind, stored: Obj) -> Obj:
     """A stored object as `kind` shows it."""
+    if isinstance(kind, CustomKind):
+        return custom_seen(kind, stored)
     if kind is HORIZONTAL_POD_AUTOSCALER_V1:
         return to_v1(stored)
     if kind is not EVENTS_EVENT:
@@ -48,6 +52,8 @@ def seen_as(kind: Kind, stored: Obj) -> Obj:
 
 def stored_as(kind: Kind, obj: Obj) -> Obj:
     """An object of `kind` as it is stored."""
+    if isinstance(kind, CustomKind):
+        return custom_stored(kind, obj)
     if kind is HORIZONTAL_POD_AUTOSCALER_V1:
         converted = to_v2(obj)
         set_defaults(HORIZONTAL_POD_AUTOSCALER, converted)
@@ -65,11 +71,13 @@ def stored_as(kind: Kind, obj: Obj) -> Obj:
 
 def storage_kind(kind: Kind) -> Kind:
     """The kind as which objects of `kind` are stored."""
-    return STORED_AS.get(kind, kind)
+    return stored_kind(kind)
 
 
 def value_as(kind: Kind, value: bytes) -> bytes:
     """A stored value as `kind` shows it; the same bytes for kinds that are stored themselves."""
+    if isinstance(kind, CustomKind):
+        return custom_value(kind, value)
     if kind not in STORED_AS:
         return value
     obj = seen_as(kind, orjson.loads(value))

@@ -16,8 +16,9 @@ from drumroll.apiserver.options import DeleteOptions, delete_options, list_optio
 from drumroll.apiserver.pipeline import check_preconditions
 from drumroll.apiserver.reading import presenter, select
 from drumroll.apiserver.routing import Target
+from drumroll.domain.custom.naming import doom
 from drumroll.objects.errors import NotFound
-from drumroll.objects.kinds import NAMESPACE, POD, SERVICE, SERVICE_ACCOUNT
+from drumroll.objects.kinds import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, POD, SERVICE, SERVICE_ACCOUNT
 from drumroll.objects.meta import Obj, parse_timestamp, timestamp
 from drumroll.objects.wire import Request, Response
 
@@ -112,6 +113,8 @@ def _mark(target: Target, obj: Obj, options: DeleteOptions, now: datetime) -> bo
             metadata["deletionTimestamp"] = timestamp(now)
             obj.setdefault("status", {})["phase"] = "Terminating"
         return not metadata.get("finalizers") and not (obj.get("spec") or {}).get("finalizers")
+    if target.kind is CUSTOM_RESOURCE_DEFINITION and not metadata.get("deletionTimestamp"):
+        doom(obj, timestamp(now))
     if not metadata.get("finalizers"):
         return True
     if not metadata.get("deletionTimestamp"):

@@ -17,6 +17,7 @@ from drumroll.apiserver.authentication import OPEN_PATHS
 from drumroll.apiserver.authorization import Authorizer
 from drumroll.apiserver.bootstrap import bootstrap, publish
 from drumroll.apiserver.cluster import Cluster
+from drumroll.apiserver.definitions import Definitions
 from drumroll.apiserver.deleting import delete, delete_collection, remove
 from drumroll.apiserver.failures import no_method
 from drumroll.apiserver.gate import DEFAULT_SECURITY, Gate, Security
@@ -25,6 +26,7 @@ from drumroll.apiserver.meters import Meters
 from drumroll.apiserver.options import DeleteOptions, list_options
 from drumroll.apiserver.pods import bind, evict
 from drumroll.apiserver.reading import get, list_objects
+from drumroll.apiserver.registry import Registry
 from drumroll.apiserver.reviews import Reviewer
 from drumroll.apiserver.routing import Target, parse
 from drumroll.apiserver.scaling import change_scale, get_scale
@@ -34,7 +36,7 @@ from drumroll.apiserver.tokens import OPENID_CONFIGURATION, OPENID_KEYS, Signer
 from drumroll.apiserver.watching import watch
 from drumroll.apiserver.writing import create, patch, update
 from drumroll.objects.errors import ApiError, InternalError, NotFound, Timeout
-from drumroll.objects.kinds import EVENT
+from drumroll.objects.kinds import CUSTOM_RESOURCE_DEFINITION, EVENT
 from drumroll.objects.meta import parse_timestamp
 from drumroll.objects.metrics import CONTENT_TYPE, Metrics
 from drumroll.objects.wire import JSON, Request, Response, User
@@ -64,6 +66,7 @@ class ApiServer:
     ) -> None:
         authorizer = Authorizer(store)
         self._cluster = Cluster(store, Allocator(service_cidr), Stages(), now, check_grant=authorizer.check_grant)
+        self._definitions = Definitions(self._cluster)
         self._service_cidr = service_cidr
         self._signer = Signer(security.account_key)
         self._limits = security.limits
@@ -81,10 +84,16 @@ class ApiServer:
 
     async def prepare(self) -> None:
         """Create what every cluster has. Idempotent. Raises ServiceUnavailable when the store cannot be written."""
+        self._definitions.load()
         await bootstrap(self._cluster, self._service_cidr)
 
     async def run(self) -> None:
-        """Forget events after an hour, until cancelled."""
+        """Forget events after an hour, establish and clean up definitions, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._definitions.run(), name="definitions")
+            group.create_task(self._sweep(), name="events")
+
+    async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
@@ -129,7 +138,7 @@ class ApiServer:
 
     async def _answer(self, request: Request) -> Response:
         path = request.path
-        target = parse(path) if path.startswith(("/api/", "/apis/")) else None
+        target = parse(path, self._cluster.registry) if path.startswith(("/api/", "/apis/")) else None
         with self._gate.admit(request, target):
             if target is None:
                 return self._outside(request)
@@ -150,8 +159,12 @@ class ApiServer:
         if "get" not in target.kind.verbs:
             return self._review(target, request)
         if target.subresource:
-            return await self._subresource(target, request)
-        return await (self._object(target, request) if target.name else self._collection(target, request))
+            response = await self._subresource(target, request)
+        else:
+            response = await (self._object(target, request) if target.name else self._collection(target, request))
+        if target.kind is CUSTOM_RESOURCE_DEFINITION and request.method not in ("GET", "HEAD"):
+            await self._definitions.settle()
+        return response
 
     def _review(self, target: Target, request: Request) -> Response:
         if request.method != "POST" or target.name or (target.kind.namespaced and not target.namespace):
@@ -218,12 +231,15 @@ class ApiServer:
     def _outside(self, request: Request) -> Response:
         path = request.path
         if request.method not in ("GET", "HEAD"):
-            if path in OPEN_PATHS or discovery.answer(path, "", self._address) is not None:
+            if (
+                path in OPEN_PATHS
+                or discovery.answer(path, "", self._address, self._cluster.registry.kinds) is not None
+            ):
                 raise no_method()
             return text(404, "404 page not found\n")
         if path.startswith(("/healthz", "/livez", "/readyz")):
             return self._health(path, request)
-        found = discovery.answer(path, request.headers.get("accept", ""), self._address)
+        found = discovery.answer(path, request.headers.get("accept", ""), self._address, self._cluster.registry.kinds)
         return found or self._document(path, request)
 
     def _health(self, path: str, request: Request) -> Response:
@@ -236,7 +252,7 @@ class ApiServer:
 
     def _document(self, path: str, request: Request) -> Response:
         if path == "/":
-            return document(200, {"paths": sorted(discovery.paths())})
+            return document(200, {"paths": sorted(discovery.paths(self._cluster.registry.kinds))})
         if path == "/version":
             return document(200, discovery.version())
         if path == "/metrics":
@@ -246,19 +262,19 @@ class ApiServer:
         if path == OPENID_KEYS:
             return Response(200, orjson.dumps(self._signer.keys()), "application/jwk-set+json")
         if path.startswith("/openapi/"):
-            return _openapi(path, request.headers.get("accept", ""))
+            return _openapi(self._cluster.registry, path, request.headers.get("accept", ""))
         return text(404, "404 page not found\n")
 
 
-def _openapi(path: str, accept: str) -> Response:
-    from drumroll.apiserver import openapi
+def _openapi(registry: Registry, path: str, accept: str) -> Response:
+    from drumroll.apiserver import openapi_custom as openapi
 
     if path == "/openapi/v2":
         if "protobuf" in accept:
             media = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-            return Response(200, openapi.v2_protobuf(), media)
-        return Response(200, openapi.v2_json(), JSON)
+            return Response(200, openapi.v2_protobuf(registry), media)
+        return Response(200, openapi.v2_json(registry), JSON)
     if path.rstrip("/") == "/openapi/v3":
-        return Response(200, openapi.v3_index(), JSON)
-    found = openapi.v3_document(path)
+        return Response(200, openapi.v3_index(registry), JSON)
+    found = openapi.v3_document(registry, path)
     return text(404, "404 page not found\n") if found is None else Response(200, found, JSON)

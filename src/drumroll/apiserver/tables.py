@@ -10,6 +10,7 @@ from drumroll.apiserver.tables_network import NETWORK_PRINTERS
 from drumroll.apiserver.tables_policy import POLICY_PRINTERS
 from drumroll.apiserver.tables_resources import RESOURCE_PRINTERS
 from drumroll.apiserver.tables_workloads import WORKLOAD_PRINTERS
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj
 
@@ -20,7 +21,7 @@ def render_table(kind: Kind, items: Sequence[Obj], now: datetime, include_object
     `include_object` is the query parameter: "Object" rows carry the whole object, "None" rows nothing, others (also
     "" and "Metadata") its metadata. `metadata` is the table's own list metadata. Ages are those at `now`.
     """
-    printer = _PRINTERS.get((kind.group, kind.name), _DEFAULT)
+    printer = _printer(kind)
     rows = []
     for item in items:
         row: Obj = {"cells": printer.cells(item, now)}
@@ -36,6 +37,14 @@ def render_table(kind: Kind, items: Sequence[Obj], now: datetime, include_object
         "columnDefinitions": [column.definition() for column in printer.columns],
         "rows": rows,
     }
+
+
+def _printer(kind: Kind) -> Printer:
+    if isinstance(kind, CustomKind):
+        from drumroll.apiserver.tables_custom import custom_printer
+
+        return custom_printer(kind)
+    return _PRINTERS.get((kind.group, kind.name), _DEFAULT)
 
 
 def _row_object(kind: Kind, item: Obj, include_object: str) -> Obj | None:

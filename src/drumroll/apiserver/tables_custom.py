@@ -41,7 +41,7 @@ def _column(column: Obj) -> Column:
         column.get("description") or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",
         column["type"],
         column.get("format") or "",
-        column.get("priority") or 0,
+        bool(column.get("priority")),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.errors import BadRequest
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj
@@ -304,7 +305,9 @@ _METADATA = {"metadata.name": _at("metadata", "name"), "metadata.namespace": _at
 
 
 def _check_fields(selector: FieldSelector, kind: Kind) -> None:
-    own = _FIELDS.get(kind.resource)
+    own: Mapping[str, Any] | None = _FIELDS.get(kind.resource)
+    if isinstance(kind, CustomKind) and kind.definition.selectable:
+        own = dict.fromkeys(path.removeprefix(".") for path in kind.definition.selectable)
     for path, _, _ in selector.terms:
         if path in _METADATA or (own and path in own):
             continue
@@ -316,4 +319,8 @@ def _check_fields(selector: FieldSelector, kind: Kind) -> None:
 def fields_of(kind: Kind, obj: Obj) -> dict[str, str]:
     """The values of all fields by which objects of this kind can be selected."""
     readers = _METADATA | _FIELDS.get(kind.resource, {})
+    if isinstance(kind, CustomKind):
+        for path in kind.definition.selectable:
+            names = path.removeprefix(".")
+            readers[names] = _at(*names.split("."))
     return {path: read(obj) for path, read in readers.items()}

@@ -121,3 +121,11 @@ def with_conditions(crd: Obj, conditions: Iterable[Obj], moment: str) -> Obj:
             "message": new["message"],
         }
     return {**crd, "status": {**status, "conditions": list(found.values())}}
+
+
+def doom(crd: Obj, moment: str) -> None:
+    """Hold a definition that is deleted, in place, until its instances are gone."""
+    finalizers = crd["metadata"].get("finalizers") or []
+    if CLEANUP not in finalizers:
+        crd["metadata"]["finalizers"] = [*finalizers, CLEANUP]
+    crd.update(with_conditions(crd, [GOING_SOON], moment))
