@@ -92,3 +92,15 @@ def test_a_locked_file_is_refused_with_the_locks_name(tmp_path: Path, monkeypatc
 def test_unknown_contexts_are_named(user_file: Path) -> None:
     with pytest.raises(KubeconfigError, match="'nope'"):
         load_kubeconfig(user_file, "nope")
+
+
+def test_a_folder_that_is_a_file_is_said_to_be_one_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(KubeconfigError, match="file is not a folder"):
+        merge_context(tmp_path / "file" / "config", "drumroll", OURS)
+
+
+def test_damaged_yaml_is_told_in_one_line(user_file: Path) -> None:
+    user_file.write_text("a: [\n")
+    with pytest.raises(KubeconfigError, match=r"is not YAML \(line 2\)$"):
+        merge_context(user_file, "drumroll", OURS)

@@ -6,6 +6,7 @@ answers first; only then does the process enter the cluster's own namespace and 
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -176,6 +177,8 @@ def open_listener(address: str, port: int, option: str) -> socket.socket:
         ) from error
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise Refusal(f"no interface of this machine has the address {address}; choose with --listen.") from error
         raise Refusal(
             f"cannot listen on {address}:{port}: {error.strerror}. "
             f"Stop what uses the port, or choose another with {option} PORT (0 finds a free one)."

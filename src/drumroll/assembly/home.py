@@ -95,7 +95,8 @@ class Home:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Refusal(
-                f"cannot use {self.folder} as the cluster's home: {error.strerror}. Choose another with --home DIR."
+                f"cannot use {self.folder} as the cluster's home: {error.strerror}: {error.filename}. "
+                "Choose another with --home DIR."
             ) from error
 
 

@@ -89,7 +89,7 @@ class Ground:
     def api_address(self) -> str:
         """Where pods find the API: the gateway of their network, or where everybody finds it."""
         if self.network.namespace is None:
-            return self.settings.api_listen
+            return "127.0.0.1" if self.settings.api_listen == "0.0.0.0" else self.settings.api_listen
         return str(self.network.pod_cidr.network_address + 1)
 
     async def prepare(self) -> None:
@@ -140,6 +140,10 @@ class Ground:
         from drumroll.node.processes import LoopbackRuntime
 
         return LoopbackRuntime(self.home.pods, self.network)
+
+    def is_there(self) -> bool:
+        """False when nothing can run on it, since its network namespace was never made or went with a reboot."""
+        return self.network.namespace is None or self.network.namespace.exists()
 
     async def stop_pods(self) -> None:
         """End every pod of this home."""

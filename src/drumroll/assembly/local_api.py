@@ -45,8 +45,12 @@ async def serve_api(
     started = time.monotonic()
     try:
         store = SqliteStore.open(home.store)
-    except (StoreError, OSError) as error:
-        raise Refusal(f"the store {home.store} cannot be used: {error}") from error
+    except StoreError as error:
+        raise Refusal(
+            f"the store cannot be used: {error}. Put a good copy back, or begin anew with `drumroll down --delete`."
+        ) from error
+    except OSError as error:
+        raise Refusal(f"the store {home.store} cannot be used: {error.strerror}.") from error
     try:
         certificates = ensure_certificates(home.pki, hosts=_names(settings, network))
         metrics = Metrics()

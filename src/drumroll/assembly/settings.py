@@ -1,8 +1,9 @@
 """What a person chose for a cluster, kept across restarts so that addresses stay the same."""
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any, get_args
 
 import orjson
 
@@ -33,12 +34,38 @@ def first_settings() -> Settings:
 
 
 def load_settings(home: Home) -> Settings:
-    """The last `up`'s settings, or the defaults for a new home. A damaged file counts as none."""
+    """The last `up`'s settings, or the defaults for a new home. A damaged file counts as none (see `is_damaged`)."""
+    return _stored(home) or first_settings()
+
+
+def is_damaged(home: Home) -> bool:
+    """True when there is a file with settings and it cannot be understood."""
+    return home.settings.exists() and _stored(home) is None
+
+
+def _stored(home: Home) -> Settings | None:
     try:
         stored = orjson.loads(home.settings.read_bytes())
-        return replace(first_settings(), **{**stored, "parts": tuple(stored["parts"])})
+        known = {field.name: stored[field.name] for field in fields(Settings) if field.name in stored}
+        settings = replace(first_settings(), **{**known, "parts": tuple(stored["parts"])})
     except (OSError, ValueError, TypeError, KeyError):
-        return first_settings()
+        return None
+    return settings if _makes_sense(settings) else None
+
+
+def _makes_sense(settings: Settings) -> bool:
+    numbers: tuple[Any, ...] = (
+        settings.api_port,
+        settings.http_port,
+        settings.https_port,
+        settings.loopback_range or 0,
+    )
+    return (
+        settings.isolation in (None, *get_args(Isolation))
+        and all(part in PARTS for part in settings.parts)
+        and all(type(number) is int and 0 <= number < 65536 for number in numbers)
+        and all(isinstance(address, str) for address in (settings.listen, settings.api_listen))
+    )
 
 
 def save_settings(home: Home, settings: Settings) -> None:

@@ -18,7 +18,7 @@ def down(options: argparse.Namespace) -> int:
     from drumroll.cli.main import home_of
 
     home = home_of(options)
-    if not home.folder.exists():
+    if not home.folder.is_dir():
         print(f"There is no cluster in {home.folder}.")
         return 0
     stop_control_plane(home)

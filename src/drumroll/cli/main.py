@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from drumroll import __version__
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(
-        "--home", type=Path, default=None, metavar="DIR", help="where the cluster lives (default $DRUMROLL_HOME)"
+        "--home", type=_folder, default=None, metavar="DIR", help="where the cluster lives (default $DRUMROLL_HOME)"
     )
     _add_up(verbs, shared)
     _add_down(verbs, shared)
@@ -73,6 +74,20 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in chosen)
 
 
+def _folder(text: str) -> Path:
+    if not text:  # Path("") is the current folder, and nobody means that by an unset variable
+        raise argparse.ArgumentTypeError("name a folder")
+    return Path(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        wanted = "an IPv4 address of this machine such as 127.0.0.1, or 0.0.0.0 for all of them"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from None
+
+
 def _port(text: str) -> int:
     if not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: use 1 to 65535, or 0 for a free one")
@@ -88,11 +103,18 @@ def _add_up(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", shared
         "--isolation", choices=("auto", "container", "loopback"), default=None, help="how pods run (default auto)"
     )
     verb.add_argument("--parts", type=_parts, default=PARTS, metavar="A,B", help=f"run only these of {','.join(PARTS)}")
+    verb.add_argument(
+        "--audit-log", action=argparse.BooleanOptionalAction, default=None, help="log every request (logs/audit.log)"
+    )
     verb.add_argument("--api-port", type=_port, default=None, metavar="PORT", help="default 6443")
     verb.add_argument("--http-port", type=_port, default=None, metavar="PORT", help="for Ingress; root 80, else 8080")
     verb.add_argument("--https-port", type=_port, default=None, metavar="PORT", help="root 443, else 8443")
     verb.add_argument(
-        "--listen", default=None, metavar="ADDRESS", help="address for the API, Ingress and load balancers (127.0.0.1)"
+        "--listen",
+        type=_address,
+        default=None,
+        metavar="ADDRESS",
+        help="address for the API, Ingress and load balancers (127.0.0.1)",
     )
     verb.add_argument("--kubeconfig", type=Path, default=None, metavar="FILE", help="add the context to this file")
     verb.add_argument("--no-context", action="store_true", help="leave the user's kubeconfig alone")

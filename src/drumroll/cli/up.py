@@ -9,7 +9,7 @@ from typing import Any
 
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.registry import running_parts
-from drumroll.assembly.settings import Settings, load_settings
+from drumroll.assembly.settings import Settings, is_damaged, load_settings
 
 CONTEXT = "drumroll"
 
@@ -46,15 +46,32 @@ def settings_from(options: argparse.Namespace, home: Home) -> Settings:
             f"the cluster in {home.folder} is already up ({busy[0]} runs as process {running[busy[0]]}). "
             "See it with `drumroll status`, stop it with `drumroll down`, or use another --home."
         )
+    if is_damaged(home):
+        raise Refusal(
+            f"{home.settings} is damaged, so it is not known how this cluster's pods run. `drumroll down` stops "
+            "whatever runs and puts the file aside; then start again, with --isolation and ports where you chose them."
+        )
     changes: dict[str, Any] = {"parts": options.parts}
     if options.isolation is not None:
         changes["isolation"] = None if options.isolation == "auto" else options.isolation
     for name in ("api_port", "http_port", "https_port"):
         if getattr(options, name) is not None:
             changes[name] = getattr(options, name)
+    if options.audit_log is not None:
+        changes["audit"] = options.audit_log
     if options.listen is not None:
         changes["listen"] = changes["api_listen"] = options.listen
-    return replace(load_settings(home), **changes)
+    settings = replace(load_settings(home), **changes)
+    _check_ports(settings)
+    return settings
+
+
+def _check_ports(settings: Settings) -> None:
+    ports = [port for port in (settings.api_port, settings.http_port, settings.https_port) if port]
+    if twice := {port for port in ports if ports.count(port) > 1}:
+        raise Refusal(
+            f"port {twice.pop()} is named twice: the API (--api-port), --http-port and --https-port need one each."
+        )
 
 
 def add_context(home: Home, file: Path | None) -> str | None:

@@ -127,7 +127,9 @@ def _read(path: Path) -> Obj:
     except OSError as error:
         raise KubeconfigError(f"{path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise KubeconfigError(f"{path} is not YAML: {error}") from error
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise KubeconfigError(f"{path} is not YAML{where}") from error
     if not isinstance(loaded, dict):
         raise KubeconfigError(f"{path} is not a kubeconfig")
     return loaded
@@ -183,7 +185,9 @@ def _locked(path: Path) -> Iterator[None]:
             lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             break
-        except FileExistsError:
+        except FileExistsError as error:
+            if not lock.exists():
+                raise KubeconfigError(f"{error.filename} is not a folder") from error
             if time.monotonic() > deadline:
                 raise KubeconfigError(
                     f"{path} is locked by another program; when none is running, remove {lock}"
