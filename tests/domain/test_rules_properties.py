@@ -31,6 +31,8 @@ SCALARS = {
     "microtime": lambda chance: chance.choice((None, "2026-01-01T00:00:00.000000Z")),
     "intstr": lambda chance: chance.choice((0, 1, -1, "25%", "web", "10", "")),
     "raw": lambda chance: {},
+    "json": lambda chance: chance.choice((1, "x", True, {"a": 1}, [1])),
+    "schemaorbool": lambda chance: chance.choice((True, False, {"type": "string"}, {})),
     "fieldsv1": lambda chance: {},
 }
 

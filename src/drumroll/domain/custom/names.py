@@ -42,9 +42,10 @@ def prepare_definition_create(crd: Obj) -> None:
 
 def prepare_definition_update(crd: Obj) -> None:
     """Note, in place, a new stored version."""
-    status = crd.setdefault("status", {})
+    status = crd.get("status") or {}
     stored = status.get("storedVersions") or []
-    status["storedVersions"] = [*stored, *(name for name in storage_versions(crd) if name not in stored)] or None
+    new = [name for name in storage_versions(crd) if name not in stored]
+    crd["status"] = {**status, "storedVersions": [*stored, *new] or None}
 
 
 def storage_versions(crd: Obj) -> list[str]:
