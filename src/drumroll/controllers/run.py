@@ -7,6 +7,7 @@ from datetime import datetime
 from drumroll.client.client import Client
 from drumroll.client.events import EventRecorder
 from drumroll.controllers.caches import Caches
+from drumroll.controllers.clusterrole import clusterrole_controller
 from drumroll.controllers.deployment import deployment_controller
 from drumroll.controllers.disruption import disruption_controller
 from drumroll.controllers.endpoints import endpoints_controller
@@ -45,6 +46,7 @@ async def run_controllers(
         namespace_controller(caches),
         serviceaccount_controller(caches),
         rootca_controller(caches, root_ca),
+        clusterrole_controller(caches),
     )
     async with asyncio.TaskGroup() as group:
         for controller in controllers:
