@@ -253,7 +253,7 @@ class ApiServer:
     def _document(self, path: str, request: Request) -> Response:
         if path == "/":
             return document(200, {"paths": sorted(discovery.paths(self._cluster.registry.kinds))})
-        if path == "/version":
+        if path in ("/version", "/version/"):
             return document(200, discovery.version())
         if path == "/metrics":
             return Response(200, self._metrics.text(), CONTENT_TYPE)
