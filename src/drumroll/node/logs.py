@@ -183,10 +183,11 @@ def _is_full(line: bytes) -> bool:
 def last_output(path: Path, limit: int, lines: int) -> str:
     """The last words of a run: at most `lines` lines and `limit` bytes, without times."""
     try:
+        path = log_files(path)[-1]
         start = max(tail_offset(path, lines), path.stat().st_size - 4 * limit)
         with path.open("rb") as file:
             file.seek(start)
             text = b"".join(_Renderer(LogOptions()).rendered(file))
-    except OSError:
+    except (OSError, IndexError):
         return ""
     return text[-limit:].decode(errors="replace")

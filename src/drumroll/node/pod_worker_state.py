@@ -174,4 +174,6 @@ def previous_run(state: PodState, name: str) -> ContainerState | None:
     """The run that a container's status calls its last one: ended, and followed by another or by a wait for that."""
     last = (state.known_status(name).get("lastState") or {}).get("terminated") or {}
     container_id = str(last.get("containerID", "")).rpartition("//")[2]
-    return next((run for run in state.runs.get(name) or () if run.container_id == container_id), None)
+    runs = state.runs.get(name) or []
+    named = next((run for run in runs if run.container_id == container_id), None)
+    return named or (runs[-2] if len(runs) > 1 else None)  # the status may be one run behind
