@@ -1,4 +1,4 @@
-"""How roles, bindings and ServiceAccounts are printed."""
+"""How roles and bindings are printed. ServiceAccounts show name and age only since 1.36, as everything else."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +15,6 @@ _BINDING_COLUMNS = (
     Column("Groups", "Groups to whom it is granted.", wide=True),
     Column("ServiceAccounts", "ServiceAccounts to whom it is granted.", wide=True),
 )
-_ACCOUNT_COLUMNS = (NAME, Column("Secrets", "How many Secrets it names."), AGE)
 
 
 def _role(role: Obj, now: datetime) -> list[Cell]:
@@ -36,12 +35,7 @@ def _binding(binding: Obj, now: datetime) -> list[Cell]:
     ]
 
 
-def _account(account: Obj, now: datetime) -> list[Cell]:
-    return [account["metadata"]["name"], len(account.get("secrets") or ()), age(account, now)]
-
-
 ACCESS_PRINTERS: Mapping[tuple[str, str], Printer] = {
-    ("", "ServiceAccount"): Printer(_ACCOUNT_COLUMNS, _account),
     ("rbac.authorization.k8s.io", "Role"): Printer(_ROLE_COLUMNS, _role),
     ("rbac.authorization.k8s.io", "ClusterRole"): Printer(_ROLE_COLUMNS, _role),
     ("rbac.authorization.k8s.io", "RoleBinding"): Printer(_BINDING_COLUMNS, _binding),
