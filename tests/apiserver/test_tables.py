@@ -222,7 +222,7 @@ def balanced(*points):
         pytest.param(NAMESPACE, {"status": {"phase": "Active"}}, ["x", "Active", "60s"], id="namespace"),
         pytest.param(CONFIG_MAP, {"data": {"a": "1"}, "binaryData": {"b": ""}}, ["x", 2, "60s"], id="config map"),
         pytest.param(SECRET, {"type": "Opaque", "data": {"a": ""}}, ["x", "Opaque", 1, "60s"], id="secret"),
-        pytest.param(SERVICE_ACCOUNT, {}, ["x", 0, "60s"], id="service account"),
+        pytest.param(SERVICE_ACCOUNT, {}, ["x", "60s"], id="service account"),
         pytest.param(LEASE, {"spec": {"holderIdentity": "me"}}, ["x", "me", "60s"], id="lease"),
         pytest.param(NODE, {"metadata": {"labels": {"node-role.kubernetes.io/worker": "", "kubernetes.io/role": "a"}},
                             "spec": {"unschedulable": True},
