@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import http.client
 import socket
 import ssl
 import subprocess
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from drumroll.objects.kinds import INGRESS
+from drumroll.objects.kinds import INGRESS, SECRET
 from tests.proxy.cluster import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -41,7 +42,7 @@ async def ingress(cluster, name, *rules, tls=None, notes=None, **spec):
     )
 
 
-async def secret(cluster, name, host):
+async def secret(cluster, name, host, *, renew=False):
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     today = datetime.datetime.now(datetime.UTC)
@@ -58,13 +59,17 @@ async def secret(cluster, name, host):
     )
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     data = {"tls.crt": made.public_bytes(serialization.Encoding.PEM), "tls.key": key.private_bytes(*form)}
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    if renew:
+        await cluster.client.patch(SECRET, "default", name, {"data": encoded})
+        return data["tls.crt"].decode()
     await cluster.client.create(
         {
             "apiVersion": "v1",
             "kind": "Secret",
             "type": "kubernetes.io/tls",
             "metadata": {"namespace": "default", "name": name},
-            "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+            "data": encoded,
         }
     )
     return data["tls.crt"].decode()
@@ -155,6 +160,24 @@ async def test_the_client_is_named_to_the_program(cluster):
     assert headers["x-request-id"]
 
 
+def tls_connection(cluster, host):
+    """A TLS connection to the Ingress on which nothing was said yet."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    place = (cluster.network.listen, cluster.network.https_port)
+    return context.wrap_socket(socket.create_connection(place, timeout=5), server_hostname=host)
+
+
+def get(connection, host):
+    """The status of one request, on a connection that is kept."""
+    connection.sendall(f"GET /x HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    answer.read()
+    assert answer.getheader("connection") != "close"
+    return answer.status
+
+
 async def test_tls_presents_each_hosts_certificate_and_speaks_http2(cluster):
     await shops(cluster, "one")
     certificate = await secret(cluster, "a-tls", "a.example")
@@ -179,6 +202,24 @@ async def test_tls_presents_each_hosts_certificate_and_speaks_http2(cluster):
     output = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
     assert output.startswith("HTTP/2 200")
     assert "strict-transport-security: max-age=15724800; includeSubDomains" in output
+
+
+async def test_a_renewed_certificate_leaves_open_connections_alone(cluster):
+    await shops(cluster, "one")
+    await secret(cluster, "a-tls", "a.example")
+    entry = [{"hosts": ["a.example"], "secretName": "a-tls"}]
+    await ingress(cluster, "one", rule("a.example", ("/", "Prefix", "one")), tls=entry)
+    await settled(cluster, "a.example", "/", 308)
+    with tls_connection(cluster, "a.example") as opened:
+        assert get(opened, "a.example") == 200
+        renewed = await secret(cluster, "a-tls", "a.example", renew=True)
+
+        def is_presented():
+            with tls_connection(cluster, "a.example") as fresh:
+                return ssl.DER_cert_to_PEM_cert(fresh.getpeercert(True)) == renewed
+
+        await eventually(is_presented)
+        assert get(opened, "a.example") == 200  # an Envoy that says goodbye would have closed it in between
 
 
 async def test_http_is_sent_to_https_when_the_host_has_a_certificate(cluster):

@@ -61,7 +61,7 @@ class Configuration:
     """The resources by type URL and name, and what hangs on them."""
 
     resources: dict[str, dict[str, Obj]] = field(
-        default_factory=lambda: {types.CLUSTER: {}, types.LISTENER: {}, types.ROUTES: {}}
+        default_factory=lambda: {types.CLUSTER: {}, types.SECRET: {}, types.LISTENER: {}, types.ROUTES: {}}
     )
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     owners: dict[str, Owner] = field(default_factory=dict)
@@ -174,7 +174,7 @@ def _places(service: Obj, port: Obj, edges: Edges) -> Iterable[tuple[str, Place]
 def _add_ingress(found: Configuration, rules: IngressRules, inputs: Inputs) -> None:
     edges = inputs.edges
     presented = [
-        Certificate(host, pair.chain, pair.key)
+        Certificate(host, pair.chain, pair.key, f"secret/{secret.namespace}/{secret.name}")
         for host, secret in rules.secrets.items()
         if host and (pair := inputs.certificates.get(secret)) is not None
     ]
@@ -183,6 +183,8 @@ def _add_ingress(found: Configuration, rules: IngressRules, inputs: Inputs) -> N
     plain = Place(edges.listen, edges.http_port, edges.host_namespace)
     secure = Place(edges.listen, edges.https_port, edges.host_namespace)
     found.add_listener(listeners.ingress_http_listener(HTTP_LISTENER, plain, HTTP_LISTENER), owner)
+    for certificate in certificates:
+        found.resources[types.SECRET][certificate.secret] = listeners.tls_secret(certificate)
     https = listeners.ingress_https_listener(HTTPS_LISTENER, secure, HTTPS_LISTENER, certificates)
     found.add_listener(https, owner)
     tables = found.resources[types.ROUTES]

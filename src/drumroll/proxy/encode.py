@@ -25,6 +25,7 @@ _MESSAGES = (
     "envoy.extensions.http.header_formatters.preserve_case.v3.preserve_case_pb2",
     "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2",
     "envoy.extensions.transport_sockets.tls.v3.tls_pb2",
+    "envoy.extensions.transport_sockets.tls.v3.secret_pb2",
 )
 
 
@@ -68,12 +69,14 @@ def _message(type_url: str) -> Any:
     from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
     from envoy.config.listener.v3.listener_pb2 import Listener
     from envoy.config.route.v3.route_pb2 import RouteConfiguration
+    from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
     known = {
         types.CLUSTER: Cluster,
         types.ENDPOINTS: ClusterLoadAssignment,
         types.LISTENER: Listener,
         types.ROUTES: RouteConfiguration,
+        types.SECRET: Secret,
     }
     return known[type_url]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from drumroll.client.client import Client
 from drumroll.client.events import EventRecorder
 from drumroll.domain import routing
-from drumroll.domain.envoy.types import LISTENER
+from drumroll.domain.envoy.types import LISTENER, SECRET
 from drumroll.domain.ingress import Complaint, is_ours
 from drumroll.domain.routing import Configuration, Edges
 from drumroll.objects.errors import ApiError
@@ -62,7 +62,7 @@ class Reports:
                 self._warn(obj, "ConfigurationRefused", message)
 
     def _asked_for(self, type_url: str, name: str) -> list[Obj]:
-        if name.startswith("ingress/"):
+        if type_url == SECRET or name.startswith("ingress/"):
             return self._ingresses()
         owner = self._configuration.owners.get(name)
         upstream = self._configuration.upstreams.get(name)

@@ -8,7 +8,7 @@ they are warm, and they get warm by their endpoints.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from drumroll.domain.envoy.types import CLUSTER, ENDPOINTS, LISTENER, PUSH_ORDER, ROUTES
+from drumroll.domain.envoy.types import CLUSTER, ENDPOINTS, LISTENER, PUSH_ORDER, ROUTES, SECRET
 
 Versions = Mapping[str, str]
 
@@ -82,7 +82,8 @@ class Session:
             held.refused.pop(name, None)
             held.single.discard(name)
         if push.type_url == LISTENER and push.versions:
-            self._held[ROUTES].versions.clear()  # an updated listener warms until its routes arrive once more
+            for named in (SECRET, ROUTES):  # an updated listener warms until what it names arrives once more
+                self._held[named].versions.clear()
         return push
 
     def refuse(self, nonce: str) -> tuple[str, str] | None:

@@ -126,6 +126,7 @@ class Traffic:
             if cluster not in wanted:  # its endpoints must drain first
                 wanted[cluster] = self.desired.find(types.CLUSTER, cluster)
         changed = self.desired.set(types.CLUSTER, wanted)
+        changed |= self.desired.set(types.SECRET, resources[types.SECRET])
         changed |= self.desired.set(types.LISTENER, resources[types.LISTENER])
         return self.desired.set(types.ROUTES, resources[types.ROUTES]) or changed
 

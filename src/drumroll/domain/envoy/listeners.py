@@ -21,11 +21,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What an HTTPS host presents, both in PEM. `host` is empty for the certificate of last resort."""
+    """What an HTTPS host presents, both in PEM. `host` is empty for the certificate of last resort.
+
+    `secret` names it for Envoy: a renewed certificate under the same name leaves the listener and every open
+    connection alone, while one inside the listener would have Envoy say goodbye to all of the host's connections.
+    """
 
     host: str
     chain: str
     key: str
+    secret: str = "default"
 
 
 def service_listener(name: str, place: Place, protocol: Protocol, cluster: str, routes: str) -> Obj:
@@ -58,6 +63,17 @@ def ingress_https_listener(name: str, place: Place, routes: str, certificates: S
         {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": types.TLS_INSPECTOR}}
     ]
     return found
+
+
+def tls_secret(certificate: Certificate) -> Obj:
+    """The certificate itself, which the listener only names."""
+    return {
+        "name": certificate.secret,
+        "tls_certificate": {
+            "certificate_chain": {"inline_string": certificate.chain},
+            "private_key": {"inline_string": certificate.key},
+        },
+    }
 
 
 def connection_manager(stat_prefix: str, routes: str, *, edge: bool) -> Obj:
@@ -106,12 +122,7 @@ def _tls_chain(name: str, routes: str, certificate: Certificate) -> Obj:
         "@type": types.DOWNSTREAM_TLS,
         "common_tls_context": {
             "alpn_protocols": ["h2", "http/1.1"],
-            "tls_certificates": [
-                {
-                    "certificate_chain": {"inline_string": certificate.chain},
-                    "private_key": {"inline_string": certificate.key},
-                }
-            ],
+            "tls_certificate_sds_secret_configs": [{"name": certificate.secret, "sds_config": types.ADS}],
         },
     }
     chain: Obj = {

@@ -6,8 +6,9 @@ CLUSTER = _ROOT + "config.cluster.v3.Cluster"
 ENDPOINTS = _ROOT + "config.endpoint.v3.ClusterLoadAssignment"
 LISTENER = _ROOT + "config.listener.v3.Listener"
 ROUTES = _ROOT + "config.route.v3.RouteConfiguration"
+SECRET = _ROOT + "extensions.transport_sockets.tls.v3.Secret"
 
-PUSH_ORDER = (CLUSTER, ENDPOINTS, LISTENER, ROUTES)
+PUSH_ORDER = (CLUSTER, ENDPOINTS, SECRET, LISTENER, ROUTES)
 """Make before break: what is named comes before what names it; removals go the other way round."""
 
 HTTP_CONNECTION_MANAGER = _ROOT + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
