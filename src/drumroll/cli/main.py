@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from drumroll import __version__
 from drumroll.assembly.home import Home, Refusal, default_home
@@ -16,6 +17,16 @@ EPILOG = """examples:
   drumroll image build -t shop:1 ./shop  an image from a Dockerfile, no registry needed
   kubectl apply -f shop.yaml             as on any cluster
 """
+
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+ISOLATION = (
+    "container: each pod has its own network and files (needs root and runc); loopback: pods are plain processes "
+    "with 127.x.x.x addresses; auto: container where it works (default)"
+)
+OUTPUT = "text for people (default), json for programs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,14 +59,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"drumroll {__version__}")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--home", type=_folder, default=None, metavar="DIR", help="where the cluster lives (default $DRUMROLL_HOME)"
-    )
+    _add_home(shared, "$DRUMROLL_HOME, else ~/.local/state/drumroll")
     _add_up(verbs, shared)
     _add_down(verbs, shared)
     _add_status(verbs, shared)
     _add_image(verbs, shared)
-    _add_demo(verbs, shared)
+    _add_demo(verbs)
     return top
 
 
@@ -94,79 +103,110 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _add_up(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser) -> None:
+def _add_home(verb: argparse.ArgumentParser, default: str) -> None:
+    what = f"folder of the cluster's data (default {default})"
+    verb.add_argument("--home", type=_folder, default=None, metavar="DIR", help=what)
+
+
+def _command(commands: "Commands", name: str, what: str, **more: Any) -> argparse.ArgumentParser:
+    """A command that says in its own help what the list of commands says of it."""
+    return commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.", **more)
+
+
+def _add_up(verbs: "Commands", shared: argparse.ArgumentParser) -> None:
     from drumroll.cli.up import up
 
-    verb = verbs.add_parser("up", parents=[shared], help="start the cluster; returns when its API answers")
-    verb.add_argument("--foreground", action="store_true", help="stay in this terminal, log to it, stop with Ctrl-C")
+    verb = _command(verbs, "up", "start the cluster; returns when its API answers", parents=[shared])
+    verb.add_argument("--foreground", action="store_true", help="run in this terminal, log to it, stop with Ctrl-C")
+    verb.add_argument("--isolation", choices=("auto", "container", "loopback"), default=None, help=ISOLATION)
     verb.add_argument(
-        "--isolation", choices=("auto", "container", "loopback"), default=None, help="how pods run (default auto)"
+        "--parts", type=_parts, default=PARTS, metavar="A,B", help=f"run only some of {','.join(PARTS)} (default all)"
     )
-    verb.add_argument("--parts", type=_parts, default=PARTS, metavar="A,B", help=f"run only these of {','.join(PARTS)}")
     verb.add_argument(
-        "--audit-log", action=argparse.BooleanOptionalAction, default=None, help="log every request (logs/audit.log)"
+        "--audit-log",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="log every request to the API in the home's logs/audit.log",
     )
-    verb.add_argument("--api-port", type=_port, default=None, metavar="PORT", help="default 6443")
-    verb.add_argument("--http-port", type=_port, default=None, metavar="PORT", help="for Ingress; root 80, else 8080")
-    verb.add_argument("--https-port", type=_port, default=None, metavar="PORT", help="root 443, else 8443")
+    _add_addresses(verb)
+    verb.add_argument(
+        "--kubeconfig",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="add the context to this file (default $KUBECONFIG, else ~/.kube/config)",
+    )
+    verb.add_argument(
+        "--no-context",
+        action="store_true",
+        help="change no kubeconfig; the cluster's own is DIR/kubeconfig (see --home)",
+    )
+    verb.set_defaults(run=up)
+
+
+def _add_addresses(verb: argparse.ArgumentParser) -> None:
+    for option, what in (
+        ("--api-port", "of the Kubernetes API (default 6443; 0: any free one)"),
+        ("--http-port", "of Ingress for HTTP (default 80 for root, else 8080)"),
+        ("--https-port", "of Ingress for HTTPS (default 443 for root, else 8443)"),
+    ):
+        verb.add_argument(option, type=_port, default=None, metavar="PORT", help=f"port {what}")
     verb.add_argument(
         "--listen",
         type=_address,
         default=None,
         metavar="ADDRESS",
-        help="address for the API, Ingress and load balancers (127.0.0.1)",
+        help="address for the API, Ingress, node ports and load balancers (default 127.0.0.1)",
     )
-    verb.add_argument("--kubeconfig", type=Path, default=None, metavar="FILE", help="add the context to this file")
-    verb.add_argument("--no-context", action="store_true", help="leave the user's kubeconfig alone")
-    verb.set_defaults(run=up)
 
 
-def _add_down(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser) -> None:
+def _add_down(verbs: "Commands", shared: argparse.ArgumentParser) -> None:
     from drumroll.cli.down import down
 
-    verb = verbs.add_parser("down", parents=[shared], help="stop pods, Envoy and the control plane; data stays")
-    verb.add_argument("--delete", action="store_true", help="and delete the cluster's data (images stay)")
+    verb = _command(verbs, "down", "stop pods, Envoy and the control plane; data stays", parents=[shared])
+    verb.add_argument("--delete", action="store_true", help="also delete the cluster's data; images stay")
     verb.add_argument("--kubeconfig", type=Path, default=None, metavar="FILE", help="the file that `up` was given")
     verb.set_defaults(run=down)
 
 
-def _add_status(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser) -> None:
+def _add_status(verbs: "Commands", shared: argparse.ArgumentParser) -> None:
     from drumroll.cli.status import status
 
-    verb = verbs.add_parser("status", parents=[shared], help="what runs, where, as which process")
-    verb.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    verb = _command(verbs, "status", "show what runs, where, as which process", parents=[shared])
+    verb.add_argument("-o", "--output", choices=("text", "json"), default="text", help=OUTPUT)
     verb.set_defaults(run=status)
 
 
-def _add_image(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser) -> None:
+def _add_image(verbs: "Commands", shared: argparse.ArgumentParser) -> None:
     from drumroll.cli import image
 
-    group = verbs.add_parser("image", help="build, name, list and remove images; no registry, no daemon")
+    group = _command(verbs, "image", "build, name, list and remove images; no registry, no daemon")
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
-    build = actions.add_parser("build", parents=[shared], help="an image from a folder with a Dockerfile")
-    build.add_argument("context", type=Path, metavar="FOLDER")
+    build = _command(actions, "build", "build an image from a folder with a Dockerfile", parents=[shared])
+    build.add_argument("context", type=Path, metavar="FOLDER", help="what COPY and ADD may take files from")
     build.add_argument("-t", "--tag", action="append", required=True, metavar="NAME:TAG", help="may be repeated")
     build.add_argument("-f", "--file", type=Path, default=None, metavar="FILE", help="default FOLDER/Dockerfile")
-    build.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
+    build.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="a value for ARG")
     build.set_defaults(run=image.build)
-    tag = actions.add_parser("tag", parents=[shared], help="give an image one more name")
-    tag.add_argument("source", metavar="IMAGE")
-    tag.add_argument("target", metavar="NEW-NAME")
+    tag = _command(actions, "tag", "give an image one more name", parents=[shared])
+    tag.add_argument("source", metavar="IMAGE", help="a name that the image has already")
+    tag.add_argument("target", metavar="NEW-NAME", help="the name that it gets as well")
     tag.set_defaults(run=image.tag)
-    listing = actions.add_parser("ls", parents=[shared], help="the images on this machine")
-    listing.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    listing = _command(actions, "ls", "list the images on this machine", parents=[shared])
+    listing.add_argument("-o", "--output", choices=("text", "json"), default="text", help=OUTPUT)
     listing.set_defaults(run=image.ls)
-    remove = actions.add_parser("rm", parents=[shared], help="remove an image that nothing needs")
-    remove.add_argument("image", nargs="+", metavar="IMAGE")
-    remove.add_argument("--force", action="store_true", help="even when a kept revision needs it")
+    remove = _command(actions, "rm", "remove an image that nothing needs", parents=[shared])
+    remove.add_argument("image", nargs="+", metavar="IMAGE", help="as `drumroll image ls` shows it")
+    remove.add_argument("--force", action="store_true", help="also when a revision that an undo may want needs it")
     remove.set_defaults(run=image.rm)
 
 
-def _add_demo(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", shared: argparse.ArgumentParser) -> None:
+def _add_demo(verbs: "Commands") -> None:
     from drumroll.cli.demo import demo
 
-    verb = verbs.add_parser("demo", parents=[shared], help="the lab's services, an update and its undo under load")
-    verb.add_argument("--isolation", choices=("auto", "container", "loopback"), default=None)
+    verb = _command(verbs, "demo", "update a small shop under load and take it back; count what fails")
+    _add_home(verb, "$DRUMROLL_HOME-demo, else ~/.local/state/drumroll-demo")
+    verb.add_argument("--isolation", choices=("auto", "container", "loopback"), default=None, help=ISOLATION)
     verb.add_argument("--rate", type=int, default=300, metavar="N", help="requests per second (default 300)")
     verb.add_argument("--keep", action="store_true", help="leave the cluster up afterwards")
     verb.set_defaults(run=demo)
