@@ -1,5 +1,7 @@
 """Keeps metadata.managedFields at every write: who set which fields, and when."""
 
+from datetime import datetime
+from functools import lru_cache
 from time import perf_counter_ns
 
 from drumroll.apiserver.cluster import Cluster
@@ -11,7 +13,12 @@ from drumroll.objects.meta import Obj, timestamp
 
 def writer(cluster: Cluster, target: Target, options: WriteOptions) -> Writer:
     """Who writes now, to what part of the object."""
-    return Writer(options.manager, target.subresource, timestamp(cluster.now()))
+    return Writer(options.manager, target.subresource, _printed(cluster.now().replace(microsecond=0)))
+
+
+@lru_cache(maxsize=4)
+def _printed(moment: datetime) -> str:
+    return timestamp(moment)
 
 
 def own(

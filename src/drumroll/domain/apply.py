@@ -16,6 +16,7 @@ from drumroll.domain.managed_fields import (
     Schema,
     Writer,
     capped,
+    fields_of_new,
     identity,
     ignored_out,
     is_readable,
@@ -78,8 +79,7 @@ def _entries_of(schema: Schema, writer: Writer, live: Obj) -> list[Obj]:
     entries: list[Obj] = live["metadata"].get("managedFields") or []
     if entries and is_readable(entries):
         return entries
-    claimed, _ = object_changes(schema, schema.empty, live)
-    claimed = ignored_out(schema, writer.subresource, claimed)
+    claimed = ignored_out(schema, writer.subresource, fields_of_new(schema, live))
     who = (BEFORE_FIRST_APPLY, "Update", schema.api_version, writer.subresource)
     return [new_entry(who, schema.api_version, writer.time, claimed)] if claimed else []
 

@@ -5,9 +5,10 @@ stripmeta.go, skipnonapplied.go) and structured-merge-diff merge/update.go.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from drumroll.objects.conform import conform
 from drumroll.objects.custom import CustomKind
@@ -27,6 +28,7 @@ NOT_OWNED = frozenset(
      "resourceVersion")
 )  # fmt: skip
 _OPERATIONS = ("Apply", "Update")
+_REMEMBERED, _REMEMBERED_SIZE = 64, 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,17 @@ class Schema:
     shape: Shape
     empty: Obj
     has_status: bool
+    made: dict[bytes, FieldSet] = field(default_factory=dict, compare=False, repr=False)
+    """The fields of new objects by their content: a thousand pods of one template are looked at once."""
 
 
 def schema_of(kind: Kind) -> Schema:
     """The schema of a kind of the table, or of one that a CustomResourceDefinition defines."""
+    known = _SCHEMAS.get(id(kind))
+    if known is not None and known[0] is kind:
+        return known[1]
     if not isinstance(kind, CustomKind):
-        return _schema_of_message(kind)
+        return _SCHEMAS.setdefault(id(kind), (kind, _schema_of_message(kind)))[1]
     derived = kind.definition.derived
     if "fields" not in derived:
         metadata = shape_of_message(OBJECT_META)
@@ -61,7 +68,10 @@ def schema_of(kind: Kind) -> Schema:
     return schema
 
 
-@lru_cache(maxsize=256)
+_SCHEMAS: dict[int, tuple[Kind, Schema]] = {}
+"""By identity: to hash a kind takes as long as a small comparison. Kinds of the table live as long as the process."""
+
+
 def _schema_of_message(kind: Kind) -> Schema:
     name = message_of(kind).name
     return Schema(kind.api_version, shape_of_message(name), conform({}, name)[0], "status" in kind.subresources)
@@ -85,7 +95,11 @@ def track(schema: Schema, writer: Writer, new: Obj, old: Obj | None) -> None:
     if old is not None and not entries:
         metadata.pop("managedFields", None)
         return
-    claimed, removed = object_changes(schema, old or schema.empty, new)
+    if old is None:
+        claimed: FieldSet = fields_of_new(schema, new)
+        removed: FieldSet = {}
+    else:
+        claimed, removed = object_changes(schema, old, new)
     claimed = ignored_out(schema, writer.subresource, claimed)
     if claimed or removed:
         entries = _with_update(entries or [], schema, writer, claimed, union(claimed, removed))
@@ -126,6 +140,20 @@ def object_changes(schema: Schema, old: Obj, new: Obj) -> tuple[FieldSet, FieldS
         return {}, {}
     claimed, removed = schema.shape.changes(before, after)
     return claimed or {}, removed or {}
+
+
+def fields_of_new(schema: Schema, obj: Obj) -> FieldSet:
+    """All fields that an object has set."""
+    before, after = _owned_part(schema.empty, obj)
+    content = orjson.dumps(after)
+    known = schema.made.get(content)
+    if known is None:
+        known = schema.shape.changes(before, after)[0] or {} if after else {}
+        if len(content) <= _REMEMBERED_SIZE:
+            if len(schema.made) >= _REMEMBERED:
+                schema.made.clear()
+            schema.made[content] = known
+    return known
 
 
 def _owned_part(old: Obj, new: Obj) -> tuple[Obj, Obj]:
@@ -220,6 +248,8 @@ def _place(entry: Obj) -> tuple[str, str, str, str, str]:
 
 def capped(entries: list[Obj]) -> list[Obj]:
     """The sorted entries, of which at most ten are updates: the oldest of one version become one."""
+    if len(entries) <= MAX_UPDATERS:
+        return entries
     updates = [entry for entry in entries if entry["operation"] == "Update"]
     spare = len(updates) - MAX_UPDATERS
     if spare <= 0:

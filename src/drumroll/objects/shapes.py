@@ -18,7 +18,7 @@ from drumroll.objects.meta import Obj
 Changes: TypeAlias = tuple[FieldSet | None, FieldSet | None]
 """What was set (added or modified), and what was removed. None: nothing; {}: the value itself."""
 
-_NONE: Changes = (None, None)
+_KNOWN_KEYS = 512
 
 
 class Duplicate(Exception):
@@ -164,17 +164,26 @@ class Listed(Shape):
     """A list whose items are owned one by one: by their keys, or (no keys) by their values."""
 
     def __init__(self, item: Callable[[], Shape], keys: tuple[str, ...], defaults: Mapping[str, Any]) -> None:
-        self._item = item
+        self._make_item = item
+        self._made: Shape | None = None
         self._keys = tuple(sorted(keys))
+        self._only_key = keys[0] if len(keys) == 1 and not defaults else ""
+        self._known: dict[str, str] = {}
         self._defaults = defaults
 
     @property
     def item(self) -> Shape:
         """The shape of the items."""
-        return self._item()
+        if self._made is None:
+            self._made = self._make_item()
+        return self._made
 
     def key_of(self, item: Any) -> str:
         """What an item is called in a set of fields."""
+        if self._only_key and type(item) is dict:
+            value = item.get(self._only_key)
+            if type(value) is str:
+                return self._known.get(value) or self._learn(value)
         if not self._keys:
             return "v:" + orjson.dumps(item).decode()
         facts = {}
@@ -183,6 +192,13 @@ class Listed(Shape):
             if value is not None:
                 facts[name] = value
         return "k:" + orjson.dumps(facts).decode()
+
+    def _learn(self, value: str) -> str:
+        """Most lists use few keys over and over: names of containers, types of conditions."""
+        if len(self._known) >= _KNOWN_KEYS:
+            self._known.clear()
+        key = self._known[value] = "k:" + orjson.dumps({self._only_key: value}).decode()
+        return key
 
     def _by_key(self, items: Any) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {}
