@@ -26,6 +26,7 @@ from drumroll.store.interface import Compacted, Store, Subscription
 
 _KINDS = (ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
+_REMEMBERED = 4096
 _STREAMS = ("attach", "exec", "portforward")
 
 
@@ -56,6 +57,7 @@ class _Grants:
     roles: dict[tuple[str, str], tuple[Rule, ...]] = field(default_factory=dict)
     everywhere: list[Obj] = field(default_factory=list)
     inside: dict[str, list[Obj]] = field(default_factory=dict)
+    decisions: dict[tuple[User, Attributes], Decision] = field(default_factory=dict)  # made from them so far
 
 
 class Authorizer:
@@ -70,6 +72,15 @@ class Authorizer:
         """Whether the user may. `system:masters` may do everything."""
         if MASTERS in user.groups:
             return Decision(True)
+        grants = self._current()
+        known = grants.decisions.get((user, asked))
+        if known is None:
+            if len(grants.decisions) >= _REMEMBERED:
+                grants.decisions.clear()
+            known = grants.decisions[user, asked] = self._decide(user, asked)
+        return known
+
+    def _decide(self, user: User, asked: Attributes) -> Decision:
         problems: list[str] = []
         for binding, subject, rules in self._granted(user, asked.namespace, problems):
             if any(rule.allows(asked) for rule in rules):
@@ -208,7 +219,7 @@ def verb_of(request: Request, target: Target) -> str:
     if request.method in ("GET", "HEAD"):
         if target.subresource:
             return "get"
-        if request.parameter("watch") in ("true", "1"):
+        if request.flag("watch"):
             return "watch"
         return "get" if target.name else "list"
     if request.method == "DELETE" and not target.name:

@@ -38,6 +38,7 @@ class Signer:
     def __init__(self, key_file: Path | None = None) -> None:
         self._key_file = key_file
         self._loaded: EllipticCurvePrivateKey | None = None
+        self._name = ""
         self._verified: OrderedDict[str, Obj] = OrderedDict()
 
     def sign(self, claims: Obj) -> str:
@@ -100,6 +101,11 @@ class Signer:
         return claims
 
     def _key_id(self) -> str:
+        if not self._name:
+            self._name = self._thumbprint()
+        return self._name
+
+    def _thumbprint(self) -> str:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         public = self._key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
