@@ -44,7 +44,7 @@ def write_options(request: Request, kind: str) -> WriteOptions:
     if len(manager) > 128:
         message = "Too long: may not be more than 128 bytes"
         raise bad_option(kind, "fieldManager", "FieldValueTooLong", message)
-    force = request.parameter("force") in ("true", "1")
+    force = request.flag("force")
     return WriteOptions(dry_run, validation or "Warn", manager, force, manager or _user_agent(request))
 
 
@@ -120,8 +120,8 @@ def _delete_query(request: Request) -> Mapping[str, Any]:
         found["gracePeriodSeconds"] = _integer(grace)
     if policy := request.parameter("propagationPolicy"):
         found["propagationPolicy"] = policy
-    if orphan := request.parameter("orphanDependents"):
-        found["orphanDependents"] = orphan in ("true", "1")
+    if request.parameter("orphanDependents"):
+        found["orphanDependents"] = request.flag("orphanDependents")
     found["dryRun"] = [value for name, value in request.query if name == "dryRun"]
     return found
 
@@ -156,7 +156,7 @@ class ListOptions:
 def list_options(request: Request) -> ListOptions:
     """The options of a list, watch or deletecollection. Raises BadRequest, Invalid."""
     found = dict(reversed(request.query))
-    watch = found.get("watch", "") in ("true", "1")
+    watch = request.flag("watch")
     initial = found.get("sendInitialEvents")
     match, version = found.get("resourceVersionMatch", ""), found.get("resourceVersion", "")
     timeout = _integer(found["timeoutSeconds"]) if found.get("timeoutSeconds") else None
@@ -172,8 +172,8 @@ def list_options(request: Request) -> ListOptions:
         match,
         max(limit, 0),
         _continue(token) if token else None,
-        found.get("allowWatchBookmarks", "") in ("true", "1"),
-        None if initial is None else initial in ("true", "1"),
+        request.flag("allowWatchBookmarks"),
+        None if initial is None else request.flag("sendInitialEvents"),
         float(timeout) if timeout is not None else None,
     )
 

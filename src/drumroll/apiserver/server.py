@@ -198,7 +198,7 @@ class ApiServer:
                 raise no_method()
 
     def _get(self, target: Target, request: Request) -> Response:
-        if request.parameter("watch") in ("true", "1"):
+        if request.flag("watch"):
             return watch(self._cluster, target, request, list_options(request))
         return get(self._cluster, target, request)
 

@@ -101,4 +101,4 @@ def _check(target: Target, wanted: Mapping[str, bool], commands: list[str]) -> N
 
 
 def _flag(request: Request, name: str) -> bool:
-    return request.parameter(name).lower() in ("true", "1")
+    return request.flag(name)

@@ -147,7 +147,7 @@ class _Exchange:
 
 
 def _flag(query: dict[str, str], name: str) -> bool:
-    return query.get(name, "").lower() in ("true", "1")
+    return query.get(name, "false").lower() not in ("false", "0")
 
 
 def _number(query: dict[str, str], name: str) -> int | None:

@@ -44,6 +44,13 @@ class Request:
         """The first value of a query parameter."""
         return next((value for key, value in self.query if key == name), default)
 
+    def flag(self, name: str) -> bool:
+        """Whether a query parameter says yes: any value but 0 and false does, even none at all, as in `?watch`.
+
+        Source: apimachinery pkg/runtime/conversion.go Convert_Slice_string_To_bool.
+        """
+        return self.parameter(name, "false").lower() not in ("false", "0")
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
