@@ -46,6 +46,8 @@ def test_a_new_container_starts_with(kind, expected):
         pytest.param(spec("readiness"), "+---", F, id="three failures in a row make unready"),
         pytest.param(spec("readiness"), "+--+--", S, id="a success in between starts the count again"),
         pytest.param(spec("readiness", failure=1), "+-", F, id="threshold one flips at once"),
+        pytest.param(spec("readiness"), "+---+", S, id="an unready program gets ready again"),
+        pytest.param(spec("liveness"), "+---", F, id="a success does not put liveness on hold"),
         pytest.param(spec("liveness"), "--", S, id="liveness survives two failures"),
         pytest.param(spec("liveness"), "---", F, id="liveness fails at the third"),
         pytest.param(spec("liveness"), "---+", F, id="failed liveness is on hold until a new container"),
@@ -97,10 +99,35 @@ def test_an_extra_failure_does_not_count_towards_the_threshold():
         pytest.param("readiness", S, 0, 10.0, id="a ready one once a period"),
         pytest.param("startup", U, 1, 0.2, id="a starting one soon too"),
         pytest.param("liveness", S, 0, 10.0, id="liveness keeps its period"),
+        pytest.param("liveness", F, 0, 10.0, id="also when it has failed"),
     ],
 )
 def test_next_interval(kind, verdict, extra, expected):
     assert next_interval(spec(kind), ProbeState(verdict), extra) == expected
+
+
+def test_what_is_on_hold_or_needs_several_successes_is_not_looked_at_more_often():
+    assert next_interval(spec("startup"), ProbeState(F, on_hold=True), 0) == 10
+    assert next_interval(spec("readiness", success=2), ProbeState(F), 0) == 10
+
+
+def test_an_extra_success_is_not_one_of_several_that_are_needed():
+    assert observe_extra(initial_state("readiness"), S, spec("readiness", success=2)) == initial_state("readiness")
+
+
+def test_a_run_that_outlived_the_control_plane_is_believed():
+    assert initial_state("readiness", S).verdict is S
+
+
+def test_what_a_probe_declares_is_taken():
+    declared = {
+        "exec": {"command": ["true"]},
+        "initialDelaySeconds": 15, "timeoutSeconds": 2, "periodSeconds": 3,
+        "successThreshold": 4, "failureThreshold": 5, "terminationGracePeriodSeconds": 6,
+    }  # fmt: skip
+    startup, readiness = probe_specs({"readinessProbe": declared, "startupProbe": {"httpGet": {"port": 1}}})
+    assert readiness == ProbeSpec("readiness", {"exec": {"command": ["true"]}}, 15, 2, 3, 4, 5, 6)
+    assert startup == ProbeSpec("startup", {"httpGet": {"port": 1}})
 
 
 def test_defaults_of_a_probe():

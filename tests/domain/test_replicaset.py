@@ -86,6 +86,7 @@ def ranked(name: str, **change: Any) -> Obj:
     one = owned(name, ready=change.pop("ready", True), phase=change.pop("phase", "Running"))
     one["spec"]["nodeName"] = change.pop("node", "n")
     one["status"]["conditions"][0]["lastTransitionTime"] = change.pop("ready_since", seconds(3600))
+    one["status"]["conditions"].insert(0, {"type": "PodScheduled", "status": "True"})
     one["metadata"]["creationTimestamp"] = change.pop("created", seconds(3600))
     one["metadata"]["annotations"] = {"controller.kubernetes.io/pod-deletion-cost": change.pop("cost", "0")}
     one["status"]["containerStatuses"] = [{"restartCount": change.pop("restarts", 0)}]

@@ -74,6 +74,78 @@ def test_a_port_that_cannot_be_served_is_told():
     assert not found.owners
 
 
+def test_a_port_is_served_as_what_it_speaks():
+    """HTTP and unknown ports have routes (time-outs, retries); a declared TCP port has none."""
+    ports = [{"name": "http", "port": 80}, {"name": "tcp-x", "port": 81}, {"name": "x", "port": 82}]
+    found = configured(service("web", 1, ports=ports))
+    assert set(found.resources[types.CLUSTER]) == {"default/web/http", "default/web/tcp-x", "default/web/x"}
+    assert set(found.resources[types.ROUTES]) == {"default/web/http", "default/web/x"}
+
+
+def test_client_affinity_makes_every_layer_sticky():
+    for affinity, policy in (("ClientIP", "MAGLEV"), ("None", "ROUND_ROBIN")):
+        found = configured(service("web", 1, ports=[{"name": "http", "port": 80}], sessionAffinity=affinity))
+        assert found.resources[types.CLUSTER]["default/web/http"]["lb_policy"] == policy
+        routes = found.resources[types.ROUTES]["default/web/http"]["virtual_hosts"][0]["routes"]
+        assert all(("hash_policy" in route["route"]) == (affinity == "ClientIP") for route in routes)
+
+
+def through_ingress(protocol, *, tls=(), certificates=()):
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    rule = {"host": "a.test", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    meta = {"namespace": "default", "name": "i", "annotations": {}}
+    if protocol:
+        meta["annotations"]["nginx.ingress.kubernetes.io/backend-protocol"] = protocol
+    known = {Key("default", name): Certificate("", f"chain of {name}", "k") for name in certificates}
+    ingress = {"apiVersion": "networking.k8s.io/v1", "metadata": meta, "spec": {"rules": [rule], "tls": list(tls)}}
+    web = service("web", 1)
+    return configure(Inputs({key_of(web): web}, (ingress,), known, Certificate("", "own", "k"), EDGES))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "names", "is_http2", "is_tls"),
+    [
+        pytest.param("", {"default/web/80"}, False, False, id="HTTP/1.1 unless somebody says otherwise"),
+        pytest.param("GRPC", {"default/web/80"}, True, False, id="gRPC is HTTP/2"),
+        pytest.param("HTTPS", {"default/web/80", "default/web/80/tls"}, False, True, id="HTTPS has its own cluster"),
+        pytest.param("GRPCS", {"default/web/80", "default/web/80/tls"}, True, True, id="and so has gRPC over TLS"),
+    ],
+)
+def test_an_ingress_speaks_to_its_backend_as_its_annotation_says(protocol, names, is_http2, is_tls):
+    found = through_ingress(protocol)
+    assert set(found.resources[types.CLUSTER]) == set(found.upstreams) == names
+    used = found.resources[types.CLUSTER]["default/web/80/tls" if is_tls else "default/web/80"]
+    shape = used["typed_extension_protocol_options"][types.HTTP_OPTIONS_KEY]["explicit_http_config"]
+    assert ("http2_protocol_options" in shape) is is_http2
+    assert ("transport_socket" in used) is is_tls
+    (route,) = {str(r["route"]["cluster"]) for r in hosts_of(found)["a.test"] if "route" in r}
+    assert route == used["name"]
+
+
+def hosts_of(found):
+    table = found.resources[types.ROUTES]["ingress/https"]
+    return {host["name"]: host["routes"] for host in table["virtual_hosts"]}
+
+
+def test_a_secret_without_a_usable_certificate_is_told_and_the_own_one_presented():
+    tls = [{"hosts": ["a.test"], "secretName": "good"}, {"hosts": ["b.test"], "secretName": "bad"}, {}]
+    found = through_ingress("", tls=tls, certificates=["good"])
+    assert [(c.reason, "'bad'" in c.message) for c in found.complaints] == [("SecretUnusable", True)]
+    chains = found.resources[types.LISTENER]["ingress/https"]["filter_chains"]
+    assert [chain.get("filter_chain_match") for chain in chains] == [None, {"server_names": ["a.test"]}]
+    assert "chain of good" in str(found.resources)
+
+
+def test_what_is_wrong_with_an_ingress_is_told():
+    assert [c.reason for c in through_ingress("", tls=[]).complaints] == []
+    lost = {"metadata": {"namespace": "default", "name": "i"}, "spec": {"defaultBackend": {"service": {"name": "no"}}}}
+    assert [c.reason for c in configured(ingresses=[lost]).complaints] == ["ServiceNotFound"]
+
+
+def test_only_ports_below_1024_move():
+    assert [EDGES.published(port) for port in (1, 1023, 1024, 8080)] == [20001, 21023, 1024, 8080]
+
+
 def test_moved_ports_are_named():
     assert published_ports(service("web", 1, ports=[{"port": 80}, {"port": 8080}]), EDGES) == "80=20080"
     assert published_ports(service("web", 1, ports=[{"port": 80}]), Edges("127.0.0.1", 80, 443)) == ""

@@ -112,6 +112,27 @@ def test_when_the_kill_comes(signalled, expected):
     assert kill_at(BEGAN, at(signalled), 30) == at(expected)
 
 
+def test_only_the_proxys_word_counts_as_drained():
+    ready = pod()
+    ready["status"]["conditions"] = [
+        {"type": "Ready", "status": "True"},
+        {"type": "drumroll.dev/Drained", "status": "False"},
+    ]
+    assert not decide_drain(ready, HELD, BEGAN, at(1)).go
+
+
+def test_a_lease_that_was_never_renewed_is_held_by_nobody():
+    view = DrainView(True, {"spec": {"holderIdentity": "proxy", "leaseDurationSeconds": 15}})
+    assert decide_drain(pod(), view, BEGAN, at(1)).why == "no proxy"
+
+
+def test_only_a_declared_sleep_has_a_length():
+    hooks = [{}, {"lifecycle": {}}, {"lifecycle": {"preStop": {"exec": {"command": ["sleep", "9"]}}}}]
+    assert declared_pre_stop(hooks) == 0
+    assert declared_pre_stop([*hooks, {"lifecycle": {"preStop": {"sleep": {"seconds": 4}}}}]) == 4
+    assert declared_pre_stop([]) == 0
+
+
 def test_where_the_grace_comes_from():
     living = {"metadata": {}, "spec": {"terminationGracePeriodSeconds": 30}}
     assert grace_of(pod(grace=7), probe_grace=3) == 7

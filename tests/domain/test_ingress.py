@@ -1,0 +1,232 @@
+"""What Ingresses ask for, and the routes that come of it: who wins a path, what is refused, what may be retried."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drumroll.domain.envoy.routes import ingress_routes, service_routes
+from drumroll.domain.ingress import Backend, Host, Path, ingress_rules, is_ours
+from drumroll.objects.meta import Key, key_of
+
+NGINX = "nginx.ingress.kubernetes.io/"
+
+
+def service(name="web", **spec):
+    ports = [{"name": "http", "port": 80}, {"name": "grpc", "port": 90}]
+    return {"metadata": {"namespace": "shop", "name": name}, "spec": {"ports": ports, **spec}}
+
+
+def entry(path="/", path_type="Prefix", name="web", port=80):
+    wanted = {"number": port} if isinstance(port, int) else {"name": port}
+    return {"path": path, "pathType": path_type, "backend": {"service": {"name": name, "port": wanted}}}
+
+
+def ingress(*paths, name="i", age=1, host="a.test", notes=None, **spec):
+    meta = {"namespace": "shop", "name": name, "creationTimestamp": f"2026-01-01T00:00:{age:02}Z"}
+    annotations = {NGINX + key: value for key, value in (notes or {}).items()}
+    rules = [{"host": host, "http": {"paths": list(paths)}}] if paths else []
+    return {"metadata": {**meta, "annotations": annotations}, "spec": {"rules": rules, **spec}}
+
+
+def rules_of(*ingresses, services=None):
+    known = services if services is not None else [service(), service("other")]
+    return ingress_rules(ingresses, {key_of(one): one for one in known})
+
+
+def complaints(rules):
+    return [(one.key.name, one.reason) for one in rules.complaints]
+
+
+PATHS = [
+    entry("/foo/bar/long", "Exact"),
+    entry("/foo", "Exact"),
+    entry("/foo/bar", "Prefix"),
+    entry("/foo/b", "ImplementationSpecific"),
+    entry("/foo", "Prefix"),
+    entry("/", "Prefix"),
+]
+
+
+@given(st.permutations(PATHS))
+def test_exact_paths_win_then_the_longest_in_whatever_order_they_are_written(paths):
+    (host,) = rules_of(ingress(*paths)).hosts
+    assert [(path.path, path.type) for path in host.paths] == [(one["path"], one["pathType"]) for one in PATHS]
+
+
+def test_an_exact_path_that_is_a_pattern_wins_only_over_others_of_its_length():
+    paths = [entry("/sf", "Exact"), entry("/sf/longer", "Prefix"), entry("/xy", "Prefix")]
+    (host,) = rules_of(ingress(*paths, notes={"use-regex": "true"})).hosts
+    assert [path.path for path in host.paths] == ["/sf/longer", "/sf", "/xy"]
+    assert [path.pattern for path in host.paths] == ["(?i)(?:/sf/longer).*", "(?i)(?:/sf)", "(?i)(?:/xy).*"]
+
+
+@given(st.permutations([1, 2]))
+def test_of_two_that_claim_a_path_the_older_has_it_and_the_younger_hears_so(order):
+    both = {1: ingress(entry(), name="old", age=1), 2: ingress(entry(name="other"), name="young", age=2)}
+    rules = rules_of(*(both[one] for one in order))
+    assert [path.cluster for path in rules.hosts[0].paths] == ["shop/web/http"]
+    assert complaints(rules) == [("young", "PathTaken")]
+
+
+def test_the_same_wish_twice_is_no_conflict():
+    assert complaints(rules_of(ingress(entry(), age=1), ingress(entry("/"), name="j", age=2))) == []
+
+
+def test_a_default_backend_takes_what_is_left_of_its_hosts_and_of_everybody():
+    default = entry(name="other")["backend"]
+    rules = rules_of(ingress(entry("/a"), defaultBackend=default))
+    found = {host.name: [(path.path, path.cluster) for path in host.paths] for host in rules.hosts}
+    assert found == {"": [("/", "shop/other/http")], "a.test": [("/a", "shop/web/http"), ("/", "shop/other/http")]}
+
+
+def test_a_default_backend_gives_way_to_a_path_without_a_word():
+    rules = rules_of(ingress(entry("/"), defaultBackend=entry(name="other")["backend"]))
+    assert [path.cluster for path in rules.hosts[-1].paths] == ["shop/web/http"]
+    assert complaints(rules) == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "cluster", "reasons"),
+    [
+        pytest.param(entry(port=90), "shop/web/grpc", [], id="a port by its number"),
+        pytest.param(entry(port="grpc"), "shop/web/grpc", [], id="a port by its name"),
+        pytest.param(entry(port=91), None, ["PortNotFound"], id="no such number"),
+        pytest.param(entry(port="none"), None, ["PortNotFound"], id="no such name"),
+        pytest.param(entry(name="nobody"), None, ["ServiceNotFound"], id="no such service"),
+    ],
+)
+def test_where_a_path_leads(backend, cluster, reasons):
+    rules = rules_of(ingress(backend))
+    assert rules.hosts[0].paths[0].cluster == cluster
+    assert [reason for _, reason in complaints(rules)] == reasons
+    assert {one.cluster for one in rules.backends} == ({cluster} if cluster else set())
+
+
+@pytest.mark.parametrize(
+    ("said", "tls", "http2", "cluster"),
+    [
+        ("HTTP", False, False, "shop/web/http"),
+        ("https", True, False, "shop/web/http/tls"),
+        ("GRPC", False, True, "shop/web/http"),
+        ("GRPCS", True, True, "shop/web/http/tls"),
+    ],
+)
+def test_what_a_backend_speaks(said, tls, http2, cluster):
+    rules = rules_of(ingress(entry(), notes={"backend-protocol": said}))
+    assert rules.backends == {Backend(Key("shop", "web"), "http", cluster, tls, http2)}
+
+
+@pytest.mark.parametrize(
+    ("notes", "redirect"),
+    [
+        ({}, True),
+        ({"ssl-redirect": "true"}, True),
+        ({"ssl-redirect": "false"}, False),
+        ({"ssl-redirect": "false", "force-ssl-redirect": "true"}, True),
+    ],
+)
+def test_who_is_redirected_to_https(notes, redirect):
+    assert rules_of(ingress(entry(), notes=notes)).hosts[0].paths[0].redirect is redirect
+
+
+def test_a_sticky_service_makes_its_paths_sticky():
+    for affinity, sticky in (("ClientIP", True), ("None", False)):
+        rules = rules_of(ingress(entry()), services=[service(sessionAffinity=affinity)])
+        assert rules.hosts[0].paths[0].sticky is sticky
+
+
+def test_a_bad_pattern_costs_its_own_path_only():
+    rules = rules_of(ingress(entry("/("), entry("/ok"), notes={"use-regex": "true"}))
+    assert [path.path for path in rules.hosts[0].paths] == ["/ok"]
+    assert complaints(rules) == [("i", "InvalidPath")]
+
+
+def test_annotations_that_have_no_effect_are_told():
+    assert complaints(rules_of(ingress(entry(), notes={"limit-rps": "1", "rewrite-target": "/"}))) == [
+        ("i", "AnnotationIgnored")
+    ]
+
+
+def test_which_secret_a_host_presents():
+    tls = [{"hosts": ["*.test", "B.test"], "secretName": "wild"}, {"hosts": ["none.test"]}]
+    rules = rules_of(ingress(entry(), host="a.test", tls=tls), ingress(entry(), name="j", age=2, host="deep.a.test"))
+    assert rules.secrets == {"*.test": Key("shop", "wild"), "b.test": Key("shop", "wild")}
+    assert {host.name: host.tls for host in rules.hosts} == {"a.test": True, "deep.a.test": False}
+    everywhere = rules_of(ingress(entry(), host="A.test", tls=[{"secretName": "s"}]))
+    assert everywhere.secrets == {"a.test": Key("shop", "s")}
+
+
+@pytest.mark.parametrize(
+    ("spec", "notes", "expected"),
+    [
+        pytest.param({}, {}, True, id="no class"),
+        pytest.param({"ingressClassName": "nginx"}, {}, True, id="nginx"),
+        pytest.param({"ingressClassName": "own"}, {}, True, id="a class of our controller"),
+        pytest.param({"ingressClassName": "traefik"}, {}, False, id="a class of somebody else"),
+        pytest.param({"ingressClassName": "nobody"}, {}, False, id="a class that does not exist"),
+        pytest.param({}, {"kubernetes.io/ingress.class": "traefik"}, False, id="the old annotation"),
+    ],
+)
+def test_which_ingresses_are_ours(spec, notes, expected):
+    classes = [
+        {"metadata": {"name": "own"}, "spec": {"controller": "drumroll.dev/ingress"}},
+        {"metadata": {"name": "traefik"}, "spec": {"controller": "traefik.io/ingress-controller"}},
+    ]
+    assert is_ours({"metadata": {"annotations": notes}, "spec": spec}, classes) is expected
+
+
+def actions(routes):
+    return [next(key for key in ("route", "redirect", "direct_response") if key in route) for route in routes]
+
+
+def host_routes(host, *, tls_port=None):
+    table = ingress_routes("t", [host], tls_port=tls_port, port=80)
+    return {one["name"]: one["routes"] for one in table["virtual_hosts"]}
+
+
+def test_only_what_has_no_body_and_changes_nothing_is_sent_again_after_a_reset():
+    """A POST whose connection breaks may have been carried out: to send it again could order twice."""
+    (host,) = service_routes("r", "c")["virtual_hosts"]
+    bodiless, others = host["routes"]
+    names = {one["name"]: one for one in bodiless["match"]["headers"]}
+    assert names[":method"]["string_match"]["safe_regex"]["regex"] == "GET|HEAD"
+    assert all(names[name]["invert_match"] for name in ("content-length", "transfer-encoding"))
+    assert "reset" in bodiless["route"]["retry_policy"]["retry_on"].split(",")
+    assert set(others["route"]["retry_policy"]["retry_on"].split(",")) == {
+        "connect-failure", "refused-stream", "reset-before-request",
+    }  # fmt: skip
+
+
+def test_the_plain_port_redirects_where_there_is_a_certificate():
+    host = Host("a.test", (Path("Prefix", "/", "c"), Path("Prefix", "/plain", "c", redirect=False)), tls=True)
+    assert actions(host_routes(host, tls_port=8443)["a.test"]) == ["redirect", "route", "route", "direct_response"]
+    assert host_routes(host, tls_port=8443)["a.test"][0]["redirect"]["port_redirect"] == 8443
+    assert "port_redirect" not in host_routes(host, tls_port=443)["a.test"][0]["redirect"]
+    assert "redirect" not in actions(host_routes(host)["a.test"])
+
+
+def test_unknown_paths_hosts_and_services_are_told_apart():
+    found = host_routes(Host("a.test", (Path("Exact", "/gone", None),), tls=False))
+    statuses = {name: [route["direct_response"]["status"] for route in routes] for name, routes in found.items()}
+    assert statuses == {"a.test": [503, 404], "nobody": [404]}
+    assert set(host_routes(Host("", (), tls=False))) == {"*"}
+
+
+def test_a_wildcard_host_takes_exactly_one_label():
+    found = host_routes(Host("*.a.test", (Path("Prefix", "/", "c"),), tls=False))["*.a.test"]
+    for route in found[:2]:
+        assert route["match"]["headers"][0]["string_match"]["safe_regex"]["regex"] == r"[^.:]+\.a\.test(:\d+)?"
+
+
+@pytest.mark.parametrize(
+    ("path", "match"),
+    [
+        (Path("Exact", "/a", "c"), {"path": "/a"}),
+        (Path("Prefix", "/a", "c"), {"path_separated_prefix": "/a"}),
+        (Path("Prefix", "/", "c"), {"prefix": "/"}),
+        (Path("ImplementationSpecific", "/a", "c"), {"prefix": "/a"}),
+        (Path("Prefix", "/a", "c", pattern="/a.*"), {"safe_regex": {"regex": "/a.*"}}),
+    ],
+)
+def test_how_a_path_matches(path, match):
+    assert host_routes(Host("a.test", (path,), tls=False))["a.test"][1]["match"] == match
