@@ -141,25 +141,42 @@ async def kill_in_a_loop(cluster: Cluster, rounds: int) -> dict[str, int]:
         client = Client(transport)
         follower = Follower(client)
         following = asyncio.create_task(follower.follow())
-        newest = 0
-        while not follower.revision:
-            await asyncio.sleep(0.01)
-        for _ in range(rounds):
-            pid = int(cluster.part("apiserver")["pid"])
-            writing = [asyncio.create_task(writer.write_on(client)) for writer in writers]
-            await asyncio.sleep(random.uniform(0.02, 0.4))
-            os.kill(pid, 9)
-            await asyncio.gather(*writing)
-            await asyncio.to_thread(_wait_dead, cluster)
-            newest = max(newest, await asyncio.to_thread(check_file, cluster.home / "store" / "state.db"))
-            await asyncio.to_thread(cluster.up_again)
-            await _check(client, writers)
-        await _wait_heard(follower, following, newest)
-        following.cancel()
+        try:
+            newest = await _rounds(cluster, rounds, client, writers, follower)
+            await _wait_heard(follower, following, newest)
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
     missed = {ack for writer in writers for _, ack in writer.acks} - follower.heard
     assert not missed or follower.expired, f"the watcher never heard of {sorted(missed)[:5]}"
     acknowledged = sum(len(writer.acks) for writer in writers)
     return {"rounds": rounds, "acknowledged writes": acknowledged, "watch had to list again": follower.expired}
+
+
+async def _rounds(cluster: Cluster, rounds: int, client: Client, writers: list[Writer], follower: Follower) -> int:
+    """Kill, check, start again; the newest revision that was on disk."""
+    newest = 0
+    while not follower.revision:
+        await asyncio.sleep(0.01)
+    for _ in range(rounds):
+        pid = int(cluster.part("apiserver")["pid"])
+        writing = [asyncio.create_task(writer.write_on(client)) for writer in writers]
+        await _wait_acknowledged(writers, random.randint(1, 150))
+        os.kill(pid, 9)
+        await asyncio.gather(*writing)
+        await asyncio.to_thread(_wait_dead, cluster)
+        newest = max(newest, await asyncio.to_thread(check_file, cluster.home / "store" / "state.db"))
+        await asyncio.to_thread(cluster.up_again)
+        await _check(client, writers)
+    return newest
+
+
+async def _wait_acknowledged(writers: list[Writer], wanted: int) -> None:
+    """Return in the middle of the writing, at another place in each round."""
+    before = sum(writer.acknowledged for writer in writers)
+    async with asyncio.timeout(60):
+        while sum(writer.acknowledged for writer in writers) < before + wanted:
+            await asyncio.sleep(0.001)
 
 
 def _wait_dead(cluster: Cluster) -> None:

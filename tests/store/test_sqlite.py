@@ -15,6 +15,7 @@ import pytest
 
 from drumroll.objects.meta import Revision
 from drumroll.store.interface import Compacted, Damaged, Draft, Unavailable, Write
+from drumroll.store.recovery import Recovery, recover
 from drumroll.store.sqlite import SqliteStore
 from drumroll.store.state import Window
 
@@ -213,6 +214,40 @@ def test_a_damaged_file_is_named_and_its_lock_given_back(tmp_path, start, length
     again = SqliteStore.open(path)
     assert again.revision == 50
     asyncio.run(again.close())
+
+
+@pytest.mark.parametrize("page", [6, 20, -1])
+def test_what_can_be_read_of_a_damaged_file_comes_back(tmp_path, page):
+    path, to = tmp_path / "s.db", tmp_path / "recovered.db"
+    asyncio.run(filled(path))
+    with path.open("r+b") as file:
+        file.seek(page * 4096, os.SEEK_END if page < 0 else os.SEEK_SET)
+        file.write(b"\xa5" * 4096)
+    damaged = path.read_bytes()
+    done = recover(path, to)
+    assert path.read_bytes() == damaged
+    assert 40 <= done.rows < 50
+    store = SqliteStore.open(to)
+    assert len(contents(store)) == done.rows
+    with pytest.raises(Compacted):
+        store.subscribe("pods", Revision(1))
+    asyncio.run(_goes_on(store))
+
+
+async def _goes_on(store: SqliteStore) -> None:
+    before = store.revision
+    assert (await store.write(write("a/new", "new"))).revision == before + 1
+    await store.close()
+
+
+def test_an_intact_file_is_recovered_whole_and_rubbish_is_refused(tmp_path):
+    asyncio.run(filled(tmp_path / "s.db"))
+    assert recover(tmp_path / "s.db", tmp_path / "to.db") == Recovery(50, 0)
+    with pytest.raises(FileExistsError):
+        recover(tmp_path / "s.db", tmp_path / "to.db")
+    (tmp_path / "rubbish.db").write_bytes(b"rubbish" * 2000)
+    with pytest.raises(sqlite3.DatabaseError):
+        recover(tmp_path / "rubbish.db", tmp_path / "none.db")
 
 
 def test_missing_writes_are_damage_and_not_silence(tmp_path):
