@@ -141,10 +141,9 @@ async def test_a_command_that_does_not_exist_says_so_once(box):
 
 
 async def test_a_terminal_has_the_clients_size(box):
-    client = await (await box()).exec("sh", "-c", "read wait; tty; stty size", stdin=True, tty=True)
-    await asyncio.sleep(0)
+    client = await (await box()).exec("sh", "-c", "echo ready; read wait; tty; stty size", stdin=True, tty=True)
     client.session.resize(123, 45)
-    await eventually(lambda: client.session.pid)
+    await eventually(lambda: b"ready" in client.said[STDOUT])
     await client.session.write(b"\n")
     assert exit_code(await client.end()) == 0
     assert b"/dev/pts/" in client.said[STDOUT]

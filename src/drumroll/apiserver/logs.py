@@ -4,7 +4,7 @@ The Node object named by the pod carries the path of the node's Unix socket in a
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from urllib.parse import quote, urlencode
 
 import h11
@@ -13,29 +13,59 @@ from drumroll.apiserver import codec
 from drumroll.apiserver.answering import TEXT
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.routing import Target
-from drumroll.objects.errors import ApiError, BadRequest, InternalError, ServiceUnavailable, from_status
+from drumroll.objects.errors import (
+    ApiError,
+    BadRequest,
+    FieldError,
+    InternalError,
+    ServiceUnavailable,
+    from_status,
+    invalid,
+)
 from drumroll.objects.kinds import NODE, POD
-from drumroll.objects.meta import Obj, annotations_of
+from drumroll.objects.meta import Obj, annotations_of, parse_timestamp
 from drumroll.objects.wire import Request, Response
 
 SOCKET_ANNOTATION = "drumroll.dev/node-socket"
 _PASSED = ("follow", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "previous", "limitBytes")
-_NUMBERS = ("tailLines", "sinceSeconds", "limitBytes")
+_SMALLEST = {"tailLines": 0, "limitBytes": 1, "sinceSeconds": 1}
 _CONNECT_SECONDS = 5.0
 
 
 async def logs(cluster: Cluster, target: Target, request: Request) -> Response:
-    """The log of one container as text. Raises NotFound, BadRequest, ServiceUnavailable (no node to ask)."""
+    """The log of one container as text. Raises NotFound, BadRequest, Invalid, ServiceUnavailable (no node to ask)."""
     pod = codec.decode(cluster.find(Target(POD, target.namespace, target.name)))
     container = container_of(pod, request.parameter("container"))
     parameters = {name: request.parameter(name) for name in _PASSED if request.parameter(name)}
-    for name in _NUMBERS:
-        if name in parameters and not parameters[name].isdigit():
-            raise BadRequest(f'{name}: Invalid value: "{parameters[name]}": must be a whole number, not negative')
+    _check(target.name, parameters)
     socket = node_socket(cluster, pod)
     path = f"/containerLogs/{quote(target.namespace)}/{quote(target.name)}/{quote(container)}"
     query = f"?{urlencode(parameters)}" if parameters else ""
     return await _ask(socket, path + query)
+
+
+def _check(pod: str, parameters: Mapping[str, str]) -> None:
+    """Raises BadRequest, Invalid. Source: kubernetes pkg/apis/core/validation/validation.go, ValidatePodLogOptions."""
+    errors = []
+    for name, smallest in _SMALLEST.items():
+        text = parameters.get(name)
+        if text is None:
+            continue
+        if not text.lstrip("-").isdecimal():
+            raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        if int(text) < smallest:
+            rule = "must be greater than 0" if smallest else "must be greater than or equal to 0"
+            errors.append(FieldError(name, "FieldValueInvalid", f"Invalid value: {int(text)}: {rule}"))
+    if "sinceTime" in parameters:
+        try:
+            parse_timestamp(parameters["sinceTime"])
+        except ValueError as error:
+            raise BadRequest(f'parsing time "{parameters["sinceTime"]}": {error}') from error
+        if "sinceSeconds" in parameters:
+            both = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"
+            errors.append(FieldError("", "FieldValueForbidden", both))
+    if errors:
+        raise invalid("", "PodLogOptions", pod, errors)
 
 
 def container_of(pod: Obj, wanted: str) -> str:
@@ -47,7 +77,7 @@ def container_of(pod: Obj, wanted: str) -> str:
         if wanted not in containers and wanted not in first:
             raise BadRequest(f"container {wanted} is not valid for pod {name}")
         return wanted
-    if len(containers) == 1 and not first:
+    if len(containers) == 1:
         return str(containers[0])
     default = annotations_of(pod).get("kubectl.kubernetes.io/default-container", "")
     if default in containers:

@@ -140,6 +140,8 @@ class _Renderer:
         tag, _, text = tail.partition(b" ")
         if self._options.since is not None and _is_before(moment, self._options.since):
             return b""
+        if moment.endswith(b"+00:00"):  # conmon's way to write UTC
+            moment = moment[:-6] + b"Z"
         head = moment + b" " if self._options.timestamps and self._is_new_line else b""
         self._is_new_line = tag != b"P"
         return head + text + (b"\n" if self._is_new_line else b"")
