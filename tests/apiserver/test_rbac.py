@@ -2,7 +2,7 @@
 
 import pytest
 
-from drumroll.objects.wire import ANONYMOUS, User
+from drumroll.objects.wire import ANONYMOUS, Request, User
 from tests.apiserver.server import CONFIG_MAPS, DEPLOYMENTS, PODS, config_map, pod
 
 pytestmark = pytest.mark.asyncio
@@ -129,6 +129,17 @@ async def test_two_names_in_a_selector_open_nothing_more(server):
     status, listed = await server.call("GET", f"{SECRETS}?{selector}", user=JANE)
     assert status == 403 or listed["items"] == []
     assert (await server.call("GET", f"{SECRETS}?fieldSelector=metadata.name!=mine", user=JANE))[0] == 403
+
+
+@pytest.mark.parametrize("spelling", ["watch", "watch=true", "watch=True", "watch=1", "watch=t", "watch=yes"])
+async def test_no_spelling_turns_a_list_into_a_watch(server, spelling):
+    await server.made("POST", CONFIG_MAPS, config_map("a"))
+    await grant(server, rule(["get", "list"], ["configmaps"]))
+    name, _, value = spelling.partition("=")
+    query = ((name, value),)
+    for path in (CONFIG_MAPS, f"{CONFIG_MAPS}/a"):
+        answer = await server.api.handle(Request("GET", path, query, {}, b"", JANE))
+        assert (answer.status, answer.stream) == (403, None)
 
 
 @pytest.mark.parametrize("subresource", ["exec", "attach", "portforward"])

@@ -11,6 +11,7 @@ from time import perf_counter
 import orjson
 
 from drumroll.apiserver.authorization import verb_of
+from drumroll.apiserver.registry import Registry
 from drumroll.apiserver.routing import Target, parse
 from drumroll.objects.errors import NotFound
 from drumroll.objects.meta import Obj, micro_timestamp
@@ -22,9 +23,9 @@ log = logging.getLogger("drumroll.apiserver")
 class AuditLog:
     """Appends to one file (mode 0600). What our own parts read is left out; what they write is in."""
 
-    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+    def __init__(self, path: Path, now: Callable[[], datetime], registry: Registry) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._now = now
+        self._now, self._registry = now, registry
 
     def close(self) -> None:
         """Release the file."""
@@ -43,7 +44,7 @@ class AuditLog:
 
     def _event(self, received: Request, answered: Request, response: Response | None, took: float) -> Obj:
         now = self._now()
-        target = _target(received.path)
+        target = _target(received.path, self._registry)
         user, verb = received.user, received.method.lower() if target is None else verb_of(received, target)
         is_impersonated = answered.user is not received.user and bool(answered.headers.get("impersonate-user"))
         event: Obj = {
@@ -71,9 +72,9 @@ class AuditLog:
         return event
 
 
-def _target(path: str) -> Target | None:
+def _target(path: str, registry: Registry) -> Target | None:
     try:
-        return parse(path) if path.startswith(("/api/", "/apis/")) else None
+        return parse(path, registry) if path.startswith(("/api/", "/apis/")) else None
     except NotFound:
         return None
 

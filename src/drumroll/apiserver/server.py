@@ -19,12 +19,13 @@ from drumroll.apiserver.bootstrap import bootstrap, publish
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.definitions import Definitions
 from drumroll.apiserver.deleting import delete, delete_collection, remove
+from drumroll.apiserver.eviction import evict
 from drumroll.apiserver.failures import no_method
 from drumroll.apiserver.gate import DEFAULT_SECURITY, Gate, Security
 from drumroll.apiserver.logs import logs
 from drumroll.apiserver.meters import Meters
 from drumroll.apiserver.options import DeleteOptions, list_options
-from drumroll.apiserver.pods import bind, evict
+from drumroll.apiserver.pods import bind
 from drumroll.apiserver.reading import get, list_objects
 from drumroll.apiserver.registry import Registry
 from drumroll.apiserver.reviews import Reviewer
@@ -72,7 +73,7 @@ class ApiServer:
         self._limits = security.limits
         self._gate = Gate(self._cluster, self._signer, authorizer, dict(tokens or {}), self._limits)
         self._reviewer = Reviewer(self._cluster, authorizer, self._signer)
-        self._audit = AuditLog(security.audit, now) if security.audit is not None else None
+        self._audit = AuditLog(security.audit, now, self._cluster.registry) if security.audit is not None else None
         self._address = address
         self._metrics = metrics or Metrics()
         self._meters = Meters(self._metrics, self._cluster.stages, store, self._cluster.watches)
