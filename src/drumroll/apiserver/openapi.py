@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from drumroll.apiserver import openapi_protobuf
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.kinds import KINDS, Kind
 from drumroll.objects.meta import Obj
 from drumroll.objects.schema import Field, is_message, message, message_of
@@ -235,7 +236,8 @@ def _operation(kind: Kind, action: str, query: tuple[str, ...], shown: str) -> O
             operation["requestBody"] = {"content": {"application/json": schema}, "required": True}
         elif action == "patch":
             patch = {"schema": {"type": "object"}}
-            operation["requestBody"] = {"content": dict.fromkeys(_PATCHES, patch), "required": True}
+            understood = [one for one in _PATCHES if one != STRATEGIC_MERGE_PATCH or not isinstance(kind, CustomKind)]
+            operation["requestBody"] = {"content": dict.fromkeys(understood, patch), "required": True}
     return operation
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import ip_address, ip_interface, ip_network
+from itertools import pairwise
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -62,7 +63,7 @@ def _find_all(text: str, pattern: str, most: int = -1) -> list[str]:
 
 def _is_sorted(items: Any) -> bool:
     values = _plain(items)
-    return all(one <= other for one, other in zip(values, values[1:], strict=False))
+    return all(one <= other for one, other in pairwise(values))
 
 
 def _sum(items: Any) -> Any:

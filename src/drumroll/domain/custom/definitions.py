@@ -204,9 +204,12 @@ def _validate_stored(crd: Obj) -> Errors:
         yield duplicate(path, stored)
     for index, name in enumerate(stored):
         if name not in names:
-            yield invalid(f"{path}[{index}]", name, "missing from spec.versions; v1 was previously a storage version, "
-                          "and must remain in spec.versions until a storage migration ensures no data remains persisted "
-                          f"in {name} and removes {name} from status.storedVersions".replace("v1 was", f"{name} was"))  # fmt: skip
+            text = (
+                f"missing from spec.versions; {name} was previously a storage version, and must remain in "
+                f"spec.versions until a storage migration ensures no data remains persisted in {name} and "
+                f"removes {name} from status.storedVersions"
+            )
+            yield invalid(f"{path}[{index}]", name, text)
     for name in storage_versions(crd):
         if name not in stored:
             yield invalid(path, stored, f"must have the storage version {name}")

@@ -175,16 +175,20 @@ def _part(schema: Obj, path: str, whole: Obj) -> Errors:
             yield forbidden(f"{path}.{name}", "must be empty to be structural")
     known = whole.get("properties") or {}
     for name, inner in (schema.get("properties") or {}).items():
-        yield from _part(inner, f"{path}.properties[{name}]", known.get(name) or {})
+        yield from _part(inner, f"{path}.properties[{name}]", _schema(known.get(name)))
         if name not in known and not whole.get(PRESERVE) and whole.get("type") == "object" and known:
             yield required(f"{_outer(path)}.properties[{name}]", f"because it is defined in {path.rpartition('.')[2]}")
     for name in _JUNCTORS:
         for index, part in enumerate(schema.get(name) or ()):
             yield from _part(part, f"{path}.{name}[{index}]", whole)
     if isinstance(schema.get("items"), dict):
-        yield from _part(schema["items"], f"{path}.items", whole.get("items") or {})
+        yield from _part(schema["items"], f"{path}.items", _schema(whole.get("items")))
     if schema.get("not"):
         yield from _part(schema["not"], f"{path}.not", whole)
+
+
+def _schema(value: Any) -> Obj:
+    return value if isinstance(value, dict) else {}
 
 
 def _outer(path: str) -> str:
