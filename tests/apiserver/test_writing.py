@@ -138,7 +138,8 @@ async def test_an_eviction_spends_the_budget_and_then_has_to_wait(server):
     budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
     budget = {"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "x"}}}}
     await server.made("POST", budgets, budget)
-    await server.made("PATCH", f"{budgets}/b/status", {"status": {"disruptionsAllowed": 1, "currentHealthy": 2}})
+    status = {"disruptionsAllowed": 1, "currentHealthy": 2, "observedGeneration": 1}
+    await server.made("PATCH", f"{budgets}/b/status", {"status": status})
     for name in ("p", "q"):
         await server.made(
             "POST", PODS, {**pod(name, nodeName="n1"), "metadata": {"name": name, "labels": {"app": "x"}}}

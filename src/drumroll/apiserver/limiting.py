@@ -103,7 +103,7 @@ async def _charge(
     name = obj["metadata"].get("name", "")
     where = Target(RESOURCE_QUOTA, target.namespace, quota["metadata"]["name"])
     usage = quotas.relevant(quota, target.kind, obj)
-    lacking = quotas.missing_amounts(quota, target.kind, obj) if usage else ""
+    lacking = quotas.missing_amounts(quota, target.kind, obj)
     if lacking:
         raise forbidden(target.kind, name, f"failed quota: {where.name}: {lacking}")
     if not usage:

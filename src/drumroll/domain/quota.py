@@ -86,16 +86,21 @@ def _claim_usage(spec: Obj) -> Usage:
 
 def relevant(quota: Obj, kind: Kind, obj: Obj) -> Usage:
     """What of the object's usage the quota limits; empty when the object is none of its business."""
-    spec = quota.get("spec") or {}
-    scopes = [{"scopeName": name, "operator": "Exists"} for name in spec.get("scopes") or ()]
-    scopes += (spec.get("scopeSelector") or {}).get("matchExpressions") or []
-    if scopes and (kind.name != "Pod" or not all(_is_in_scope(scope, obj) for scope in scopes)):
+    if not is_in_scope(quota, kind, obj):
         return {}
     hard = hard_of(quota)
     return {name: value for name, value in usage_of(kind, obj).items() if name in hard}
 
 
-def _is_in_scope(scope: Obj, pod: Obj) -> bool:
+def is_in_scope(quota: Obj, kind: Kind, obj: Obj) -> bool:
+    """Whether the quota's scopes, if it has any, let it look at the object."""
+    spec = quota.get("spec") or {}
+    scopes = [{"scopeName": name, "operator": "Exists"} for name in spec.get("scopes") or ()]
+    scopes += (spec.get("scopeSelector") or {}).get("matchExpressions") or []
+    return not scopes or (kind.name == "Pod" and all(_matches(scope, obj) for scope in scopes))
+
+
+def _matches(scope: Obj, pod: Obj) -> bool:
     spec, operator = pod.get("spec") or {}, scope.get("operator")
     match scope.get("scopeName"):
         case "Terminating":
@@ -116,7 +121,7 @@ def _is_in_scope(scope: Obj, pod: Obj) -> bool:
 def missing_amounts(quota: Obj, kind: Kind, pod: Obj) -> str:
     """Which amounts the pod's containers must name because the quota limits them; empty when they do."""
     wanted = _MUST_SPECIFY & hard_of(quota).keys()
-    if kind.name != "Pod" or not wanted:
+    if kind.name != "Pod" or not wanted or not is_in_scope(quota, kind, pod):
         return ""
     lacking: dict[str, list[str]] = {}
     spec = pod.get("spec") or {}
