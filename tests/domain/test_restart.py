@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drumroll.domain.restart import advance, back_off, wants_restart
+from drumroll.domain.restart import BackOff, advance, back_off, wants_restart
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,6 +31,14 @@ def test_ten_minutes_of_work_forget_the_past():
 
 def test_a_little_less_does_not():
     assert delays(3, timedelta(seconds=599)) == [0, 10, 20]
+
+
+def test_ten_minutes_count_from_the_last_restart_and_only_what_is_more_forgets():
+    entry = BackOff(timedelta(seconds=40), START)
+    for seconds, delay in ((600, 40), (601, 0)):
+        finished = START + timedelta(seconds=seconds)
+        assert back_off(entry, finished).delay == timedelta(seconds=delay)
+        assert advance(entry, finished, finished).delay == timedelta(seconds=2 * delay or 10)
 
 
 @pytest.mark.parametrize(

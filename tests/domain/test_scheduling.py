@@ -30,6 +30,11 @@ def pod(*containers, init=(), phase="Running", **spec):
         pytest.param(pod(container("250m"), container("1", "64Mi")), Resources(1250, 64 << 20, 1), id="they add up"),
         pytest.param(pod(container(limit="250m")), Resources(250, 0, 1), id="a limit is a request where none is given"),
         pytest.param(pod(container("1"), init=[container("3")]), Resources(3000, 0, 1), id="a larger init container"),
+        pytest.param(
+            pod(container(memory="2Mi"), init=[container(memory="3Mi"), container(memory="1Mi")]),
+            Resources(0, 3 << 20, 1),
+            id="the largest of several",
+        ),
         pytest.param(pod(container("1"), init=[container("500m")]), Resources(1000, 0, 1), id="a smaller one"),
     ],
 )
@@ -43,6 +48,10 @@ def test_requests(subject, expected):
         pytest.param(pod(container("2")), Resources(), [], id="it fits exactly"),
         pytest.param(pod(container("2")), Resources(cpu=1), ["Insufficient cpu"], id="a thousandth too much"),
         pytest.param(pod(container()), Resources(cpu=9999), [], id="without requests cpu does not matter"),
+        pytest.param(pod(container()), Resources(memory=9 << 30), [], id="nor does memory"),
+        pytest.param(pod(container(memory="1Gi")), Resources(), [], id="memory fits exactly"),
+        pytest.param(pod(container(memory="1Gi")), Resources(memory=1), ["Insufficient memory"], id="a byte too much"),
+        pytest.param(pod(container()), Resources(pods=9), [], id="the last place"),
         pytest.param(
             pod(container("3", "2Gi")), Resources(), ["Insufficient cpu", "Insufficient memory"], id="both are missing"
         ),
@@ -66,8 +75,10 @@ def test_a_cordoned_node_takes_nothing():
 
 
 def test_ended_pods_and_pods_of_other_nodes_take_no_room():
-    pods = [pod(container("1")), pod(container("1"), phase="Failed"), pod(container("1"), nodeName="other")]
-    assert used_by(pods, "node") == Resources(1000, 0, 1)
+    ended = [pod(container("2"), phase=phase) for phase in ("Failed", "Succeeded")]
+    others = [pod(container("4"), nodeName="other"), pod(container("4"), nodeName="")]
+    here = [pod(container("1")), pod(container("1", "1Mi"), phase="Pending")]
+    assert used_by([*ended, *others, *here], "node") == Resources(2000, 1 << 20, 2)
 
 
 def test_message():
@@ -75,6 +86,10 @@ def test_message():
         "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory. no new claims to deallocate, "
         "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
     )
+
+
+def test_message_when_no_victim_could_help():
+    assert "Preemption is not helpful for scheduling" in unschedulable_message(["node(s) were unschedulable"])
 
 
 @given(st.lists(st.integers(1, 2500), max_size=30))
