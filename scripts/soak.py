@@ -3,7 +3,7 @@
 Two things are promised, and both are counted here round by round:
 - an update loses no request, also when the control plane is killed in the middle of it;
 - `kill -9` of the control plane loses no acknowledged write.
-A kill of Envoy cuts the connections that it holds. What that costs is told, and only what fails after it is back counts.
+A kill of Envoy cuts the connections that it holds. What that costs is told; only what fails after it is back counts.
 """
 
 import argparse

@@ -22,6 +22,7 @@ from drumroll.objects.wire import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGI
 
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
 _MAX_OPERATIONS = 10_000
+_MAX_COPIED = 3 * 1024 * 1024  # bytes that one patch may copy; Source: the same, AccumulatedCopySizeLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,10 @@ def _json_patch(current: Obj, operations: list[Any]) -> Any:
         if not isinstance(operation, dict):
             raise BadRequest(f"json: cannot unmarshal {type_name(operation)} into Go value of type jsonpatch.Operation")
     try:
-        return jsonpatch.JsonPatch(operations).apply(current)
+        patch = jsonpatch.JsonPatch(operations)
+        if all(operation.get("op") != "copy" for operation in operations):
+            return patch.apply(current)
+        return _with_copies(operations, current)
     except (
         jsonpatch.JsonPatchException,
         jsonpointer.JsonPointerException,
@@ -114,6 +118,21 @@ def _json_patch(current: Obj, operations: list[Any]) -> Any:
         ValueError,
     ) as error:
         raise _rejected() from error
+
+
+def _with_copies(operations: list[Obj], current: Obj) -> Any:
+    """The same, one operation at a time: copies of copies would double the object with each."""
+    import jsonpatch
+    import jsonpointer
+
+    value, copied = json.loads(json.dumps(current)), 0
+    for operation in operations:
+        if operation.get("op") == "copy" and isinstance(operation.get("from"), str):
+            copied += len(orjson.dumps(jsonpointer.resolve_pointer(value, operation["from"])))
+            if copied > _MAX_COPIED:
+                raise _rejected()
+        value = jsonpatch.JsonPatch([operation]).apply(value, in_place=True)
+    return value
 
 
 def _rejected() -> ApiError:
