@@ -27,6 +27,7 @@ from drumroll.apiserver.pipeline import (
 from drumroll.apiserver.reading import presenter
 from drumroll.apiserver.routing import Target
 from drumroll.domain.validation.warnings import WITH_UPDATE_WARNINGS, create_warnings, update_warnings
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.errors import ApiError
 from drumroll.objects.kinds import POD, SERVICE
 from drumroll.objects.meta import Obj, Revision, timestamp
@@ -151,7 +152,8 @@ async def patch(cluster: Cluster, target: Target, request: Request) -> Response:
         started = perf_counter_ns()
         shown = seen_as(target.kind, old)
         current, owners = without_owners(shown, request.body)
-        found = apply_patch(target.kind, _copy(current), request.body, content_type, options.field_validation)
+        current = _copy(current) if isinstance(target.kind, CustomKind) else current  # decoding by messages copies
+        found = apply_patch(target.kind, current, request.body, content_type, options.field_validation)
         cluster.stages.add("decode", started)
         warnings[:] = found.warnings
         check_target(target, found.obj)
