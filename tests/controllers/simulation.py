@@ -154,10 +154,12 @@ async def simulate(spoil: Callable[[Handle], Handle] = lambda handle: handle, **
 
         cluster = Simulation(client, simulated, lambda: group.create_task(control()))
         cluster.controllers = cluster.start()
+        housekeeping = group.create_task(api.run())
         node_task = group.create_task(simulated.run())
         yield cluster
         cluster.controllers.cancel()
         node_task.cancel()
+        housekeeping.cancel()
 
 
 def deployment(name: str = "web", image: str = "app:1", replicas: int = 4, **spec: Any) -> Obj:

@@ -65,8 +65,9 @@ class Client:
         async with self._transport.stream(request) as lines:
             yield _events(lines)
 
-    async def create(self, obj: Obj, *, subresource: str = "", parent: Kind = POD) -> Obj:
+    async def create(self, obj: Obj, *, subresource: str = "", parent: Kind = POD, kind: Kind | None = None) -> Obj:
         """The object as created. For a subresource (binding, eviction, token), `obj` carries the parent's name.
+        `kind` is needed for custom kinds, which the table does not have.
 
         Raises AlreadyExists, Invalid, NotFound (namespace), Forbidden (namespace terminating).
         """
@@ -74,13 +75,13 @@ class Client:
         if subresource:
             path = parent.path(meta["namespace"], meta["name"], subresource)
         else:
-            path = kind_of(obj).path(meta.get("namespace", ""))
+            path = (kind or kind_of(obj)).path(meta.get("namespace", ""))
         return await self._call("POST", path, body=obj, content_type=wire.JSON)
 
-    async def update(self, obj: Obj, *, subresource: str = "") -> Obj:
+    async def update(self, obj: Obj, *, subresource: str = "", kind: Kind | None = None) -> Obj:
         """Replace. With metadata.resourceVersion set, raises Conflict when the object has changed since."""
         meta = obj["metadata"]
-        path = kind_of(obj).path(meta.get("namespace", ""), meta["name"], subresource)
+        path = (kind or kind_of(obj)).path(meta.get("namespace", ""), meta["name"], subresource)
         return await self._call("PUT", path, body=obj, content_type=wire.JSON)
 
     async def patch(

@@ -102,6 +102,11 @@ class Informer:
         self._waiters.append((is_so, waiter))
         await waiter
 
+    def clear(self) -> None:
+        """Forget every object, as if each had been deleted: its kind is no longer served."""
+        for key in list(self._objects):
+            self._put(key, None)
+
     async def run(self) -> None:
         """Follow the server until cancelled; an unreachable server is tried again and again."""
         delay = FIRST_DELAY

@@ -1,7 +1,7 @@
 """The controllers' shared view of the cluster: one informer per kind, whoever asks for it."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from drumroll.client.client import Client
 from drumroll.client.informer import Informer
@@ -22,6 +22,10 @@ class Caches:
     def __init__(self, client: Client) -> None:
         self.client = client
         self._informers: dict[Kind, Informer] = {}
+        self._custom: dict[str, Kind] = {}
+        self._followers: list[Callable[[Informer], None]] = []
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[Kind, asyncio.Task[None]] = {}
 
     def of(self, kind: Kind) -> Informer:
         """The informer of a kind, made when first asked for; to be asked before `run`."""
@@ -29,16 +33,49 @@ class Caches:
             self._informers[kind] = Informer(self.client, kind, indexes={ORPHANS: _orphan})
         return self._informers[kind]
 
+    def add(self, kind: Kind) -> None:
+        """Keep an informer for a custom kind too, and tell the followers."""
+        if self._custom.get(kind.resource) == kind:
+            return
+        self.drop(kind.resource)
+        self._custom[kind.resource] = kind
+        informer = self.of(kind)
+        for follower in self._followers:
+            follower(informer)
+        if self._group is not None:
+            self._start(self._group, informer)
+
+    def drop(self, resource: str) -> None:
+        """A custom kind is no longer served: its objects are gone."""
+        kind = self._custom.pop(resource, None)
+        if kind is not None:
+            task = self._tasks.pop(kind, None)
+            if task is not None:
+                task.cancel()
+            self._informers.pop(kind).clear()
+
+    def follow(self, follower: Callable[[Informer], None]) -> None:
+        """Call back with the informer of every custom kind, now and when one is added."""
+        self._followers.append(follower)
+        for kind in self._custom.values():
+            follower(self._informers[kind])
+
     async def run(self) -> None:
         """Keep all of them up to date until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for informer in self._informers.values():
-                group.create_task(informer.run(), name=f"informer-{informer.kind.plural}")
+            self._group = group
+            for informer in list(self._informers.values()):
+                self._start(group, informer)
+
+    def _start(self, group: asyncio.TaskGroup, informer: Informer) -> None:
+        name = f"informer-{informer.kind.plural}"
+        self._tasks[informer.kind] = group.create_task(informer.run(), name=name)
 
     async def wait_synced(self) -> None:
         """Return when every first list has arrived."""
-        for informer in self._informers.values():
-            await informer.wait_synced()
+        for kind, informer in list(self._informers.items()):
+            if kind not in self._custom.values():  # one of these may be gone before it is listed
+                await informer.wait_synced()
 
     async def wait_written(self, revisions: dict[Kind, int], deleted: Iterable[tuple[Kind, Key, str]]) -> None:
         """Return when our own writes have come back, so that the next decision knows of them.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from drumroll.client.informer import Informer
 from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Keys, Watch
+from drumroll.controllers.loop import Controller, Joined, Keys, Watch
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.garbage import Dependent, OwnerState, World, finalizers_of, is_waiting, reconcile
 from drumroll.objects.errors import NotFound
@@ -36,10 +36,31 @@ class _Graph:
             kind: caches.of(kind) for kind in KINDS if kind is not EVENT and kind not in STORED_AS
         }
 
+        self._custom: dict[tuple[str, str], Kind] = {}  # by group and name: any version names the same objects
+
+    def join(self, informer: Informer) -> tuple[Item, ...]:
+        """Know a custom kind. Returns what it may own already."""
+        kind = informer.kind
+        self.informers = {known: cache for known, cache in self.informers.items() if known.resource != kind.resource}
+        self.informers[kind] = informer
+        self._custom[kind.group, kind.name] = kind
+        return tuple(
+            Item(known, key_of(obj))
+            for known, cache in self.informers.items()
+            for obj in cache.items()
+            if any(self.kind_of(one) == kind for one in obj["metadata"].get("ownerReferences") or ())
+        )
+
+    def kind_of(self, reference: Obj) -> Kind | None:
+        """The kind that an owner reference names; None when it is not served."""
+        version, name = reference["apiVersion"], reference["kind"]
+        return BY_KIND.get((version, name)) or self._custom.get((version.rpartition("/")[0], name))
+
     def dependents(self, uid: str) -> tuple[Dependent, ...]:
         """What `uid` owns, whatever its kind."""
         kinds = self._kinds.get(uid, ())
-        return tuple(Dependent(kind, obj) for kind in kinds for obj in self.informers[kind].by_owner(uid))
+        known = [(kind, self.informers[kind]) for kind in kinds if kind in self.informers]
+        return tuple(Dependent(kind, obj) for kind, cache in known for obj in cache.by_owner(uid))
 
     def note(self, kind: Kind, obj: Obj) -> None:
         """Know that the owners of `obj` own something of its kind; to be called for every object."""
@@ -52,7 +73,7 @@ class _Graph:
 
     async def state(self, reference: Obj, namespace: str) -> OwnerState:
         """The state of an owner; that one is gone is only believed when the server itself says so."""
-        kind = BY_KIND.get((reference["apiVersion"], reference["kind"]))
+        kind = self.kind_of(reference)
         if kind is None or kind not in self.informers:
             return OwnerState.SOLID
         uid = reference["uid"]
@@ -81,7 +102,8 @@ def garbage_controller(caches: Caches) -> Controller:
     graph = _Graph(caches)
 
     async def decide(item: Item, now: datetime) -> Plan:
-        obj = graph.informers[item.kind].get(item.key)
+        cache = graph.informers.get(item.kind)
+        obj = cache.get(item.key) if cache is not None else None
         if obj is None:
             return NOTHING
         references = obj["metadata"].get("ownerReferences") or ()
@@ -89,7 +111,11 @@ def garbage_controller(caches: Caches) -> Controller:
         return reconcile(World(item.kind, obj, owners, graph.dependents(uid_of(obj))))
 
     watches = tuple(Watch(informer, _keys(kind, graph)) for kind, informer in graph.informers.items())
-    return Controller("garbage", "garbage-collector-controller", watches, decide, workers=20, rest=0.0)
+
+    def join(informer: Informer) -> Joined:
+        return Joined(_keys(informer.kind, graph), graph.join(informer))
+
+    return Controller("garbage", "garbage-collector-controller", watches, decide, workers=20, rest=0.0, join=join)
 
 
 def _keys(kind: Kind, graph: _Graph) -> Keys:
@@ -108,8 +134,8 @@ def _keys(kind: Kind, graph: _Graph) -> Keys:
         yield from _dependents(old)
         graph.forget(uid_of(old))
         for reference in old["metadata"].get("ownerReferences") or ():
-            owner = BY_KIND.get((reference["apiVersion"], reference["kind"]))
-            if owner in graph.informers:  # it may have waited for this one
+            owner = graph.kind_of(reference)
+            if owner is not None and owner in graph.informers:  # it may have waited for this one
                 yield Item(owner, Key(namespace if owner.namespaced else "", reference["name"]))
 
     def _dependents(obj: Obj) -> Iterable[Item]:

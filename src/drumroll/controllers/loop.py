@@ -37,6 +37,14 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """What a custom kind that joins means to a controller: whose turn a change makes it, and whose turn it is now."""
+
+    keys: Keys
+    items: tuple[Hashable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Controller:
     """What makes a controller: what it watches, and how it decides about one item.
 
@@ -51,6 +59,7 @@ class Controller:
     workers: int = 5
     rest: float = 10.0
     least_rest: float = 0.0
+    join: Callable[[Informer], Joined] | None = None  # for every custom kind
 
 
 MOST_REST = 0.25
@@ -64,11 +73,25 @@ async def run_controller(
     meter = QueueMeter(metrics, controller.name, lambda: queue.depth)
     for watch in controller.watches:
         watch.informer.subscribe(_enqueue(queue, meter, watch.keys))
+    if controller.join is not None:
+        caches.follow(_join(queue, meter, controller.join))
     await caches.wait_synced()
     async with asyncio.TaskGroup() as group:
         for number in range(controller.workers):
             worker = _Worker(controller, caches, performer, now, queue, meter)
             group.create_task(worker.run(), name=f"{controller.name}-{number}")
+
+
+def _join(
+    queue: WorkQueue[Hashable], meter: QueueMeter, join: Callable[[Informer], Joined]
+) -> Callable[[Informer], None]:
+    def joined(informer: Informer) -> None:
+        found = join(informer)
+        informer.subscribe(_enqueue(queue, meter, found.keys))
+        for item in found.items:
+            queue.add(item)
+
+    return joined
 
 
 def _enqueue(queue: WorkQueue[Hashable], meter: QueueMeter, keys: Keys) -> Callable[[Obj | None, Obj | None], None]:

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from drumroll.client.informer import Informer
 from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Watch
+from drumroll.controllers.loop import Controller, Joined, Watch
 from drumroll.domain.actions import NOTHING, DeleteAll, Plan
 from drumroll.domain.namespace import reconcile
+from drumroll.objects.errors import NotFound
 from drumroll.objects.kinds import EVENT, KINDS, NAMESPACE, STORED_AS, Kind
 from drumroll.objects.meta import Key, Obj, is_deleting, key_of
 
@@ -42,9 +43,23 @@ def namespace_controller(caches: Caches) -> Controller:
         going = frozenset(kind for kind, found in left.items() if all(map(is_deleting, found)))
         return reconcile(namespace, {kind: len(found) for kind, found in left.items()}, going)
 
+    def join(informer: Informer) -> Joined:
+        if not informer.kind.namespaced:
+            return Joined(lambda old, new: ())
+        for kind in [kind for kind in contents if kind.resource == informer.kind.resource]:
+            del contents[kind]
+        contents[informer.kind] = informer
+        return Joined(of_content)
+
     watches = (Watch(namespaces, of_itself), *(Watch(informer, of_content) for informer in contents.values()))
-    return Controller("namespace", "namespace-controller", watches, decide)
+    return Controller("namespace", "namespace-controller", watches, decide, join=join)
 
 
 async def _look(caches: Caches, kinds: Iterable[Kind], namespace: str) -> dict[Kind, list[Obj]]:
-    return {kind: (await caches.client.list(kind, namespace)).items for kind in kinds}
+    found = {}
+    for kind in kinds:
+        try:
+            found[kind] = (await caches.client.list(kind, namespace)).items
+        except NotFound:  # a custom kind whose definition is gone
+            found[kind] = []
+    return found

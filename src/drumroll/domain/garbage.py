@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from drumroll.domain.actions import NOTHING, Delete, Patch, Plan, Together
 from drumroll.objects import wire
-from drumroll.objects.kinds import Kind
+from drumroll.objects.kinds import BY_KIND, Kind
 from drumroll.objects.meta import Obj, is_deleting, key_of, uid_of
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -93,6 +93,11 @@ def _wait_for_dependents(world: World) -> Plan:
 
 
 def _without_owners(kind: Kind, obj: Obj, uids: list[str]) -> Patch:
+    if (kind.api_version, kind.name) not in BY_KIND:  # custom kinds know no strategic merge
+        meta = obj["metadata"]
+        rest = [one for one in meta.get("ownerReferences") or () if one["uid"] not in uids]
+        kept = {"uid": uid_of(obj), "resourceVersion": meta["resourceVersion"], "ownerReferences": rest}
+        return Patch(kind, key_of(obj), {"metadata": kept})
     references = [{"$patch": "delete", "uid": uid} for uid in uids]
     patch = {"metadata": {"uid": uid_of(obj), "ownerReferences": references}}
     return Patch(kind, key_of(obj), patch, content_type=wire.STRATEGIC_MERGE_PATCH)
