@@ -23,15 +23,18 @@ def _role(role: Obj, now: datetime) -> list[Cell]:
 
 def _binding(binding: Obj, now: datetime) -> list[Cell]:
     subjects, reference = binding.get("subjects") or (), binding.get("roleRef") or {}
-    named = {kind: [s["name"] for s in subjects if s["kind"] == kind] for kind in ("User", "Group")}
-    accounts = [f"{s.get('namespace') or ''}/{s['name']}" for s in subjects if s["kind"] == "ServiceAccount"]
+    named: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
+    for subject in subjects:
+        kind, name = subject.get("kind") or "", subject.get("name") or ""
+        if kind in named:
+            named[kind].append(f"{subject.get('namespace') or ''}/{name}" if kind == "ServiceAccount" else name)
     return [
         binding["metadata"]["name"],
         f"{reference.get('kind') or ''}/{reference.get('name') or ''}",
         age(binding, now),
         ", ".join(named["User"]),
         ", ".join(named["Group"]),
-        ", ".join(accounts),
+        ", ".join(named["ServiceAccount"]),
     ]
 
 
