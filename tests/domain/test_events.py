@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from drumroll.domain.events import About, Correlator, CreateEvent, Occurrence, PatchEvent, Source
+import pytest
+
+from drumroll.domain.events import About, Correlator, CreateEvent, Occurrence, PatchEvent, Source, is_expired
+from drumroll.objects.meta import Obj
 
 NOW = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 WEB = About("apps/v1", "Deployment", "shop", "web", "uid")
@@ -82,3 +85,23 @@ def test_names_grow_with_time_even_within_a_moment() -> None:
     found = [events.correlate(said(f"step {n}"), NOW) for n in range(5)]
     names = [one.event["metadata"]["name"] for one in found if isinstance(one, CreateEvent)]
     assert names == sorted(set(names))
+
+
+@pytest.mark.parametrize(
+    ("event", "gone"),
+    [
+        pytest.param({"lastTimestamp": "2026-11-22T20:59:59Z"}, True, id="more than an hour ago"),
+        pytest.param({"lastTimestamp": "2026-11-22T21:00:01Z"}, False, id="less than an hour ago"),
+        pytest.param({"eventTime": "2026-11-22T20:00:00.000000Z"}, True, id="in the newer form"),
+        pytest.param(
+            {"eventTime": "2026-11-22T20:00:00.000000Z", "series": {"lastObservedTime": "2026-11-22T21:30:00.000000Z"}},
+            False,
+            id="a series that goes on",
+        ),
+        pytest.param({"lastTimestamp": "yesterday"}, False, id="no time at all"),
+        pytest.param({}, True, id="only its creation is known"),
+    ],
+)
+def test_an_event_goes_an_hour_after_its_last_write(event: Obj, gone: bool) -> None:
+    created = {"metadata": {"creationTimestamp": "2026-11-22T20:00:00Z"}}
+    assert is_expired({**created, **event}, NOW) is gone

@@ -8,10 +8,12 @@ from drumroll.client.client import Client
 from drumroll.client.events import EventRecorder
 from drumroll.controllers.caches import Caches
 from drumroll.controllers.clusterrole import clusterrole_controller
+from drumroll.controllers.customkinds import follow_definitions
 from drumroll.controllers.deployment import deployment_controller
 from drumroll.controllers.disruption import disruption_controller
 from drumroll.controllers.endpoints import endpoints_controller
 from drumroll.controllers.endpointslice import endpointslice_controller
+from drumroll.controllers.event_expiry import expire_events
 from drumroll.controllers.garbage import garbage_controller
 from drumroll.controllers.loop import run_controller
 from drumroll.controllers.meters import add_rollout_figures
@@ -48,10 +50,12 @@ async def run_controllers(
         rootca_controller(caches, root_ca),
         clusterrole_controller(caches),
     )
+    follow_definitions(caches)
     async with asyncio.TaskGroup() as group:
         for controller in controllers:
             recorder = EventRecorder(client, controller.component, now)
             group.create_task(recorder.run(), name=f"{controller.name}-events")
             performer = Performer(client, recorder)
             group.create_task(run_controller(controller, caches, performer, now, metrics), name=controller.name)
+        group.create_task(expire_events(client, now), name="event-expiry")
         group.create_task(caches.run(), name="informers")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
-from drumroll.objects.meta import Obj, key_of, timestamp, uid_of
+from drumroll.objects.meta import Obj, key_of, parse_timestamp, timestamp, uid_of
 
 EventType = Literal["Normal", "Warning"]
 
@@ -18,6 +18,8 @@ SIMILAR_WINDOW = timedelta(minutes=10)
 BURST = 25
 REFILL_SECONDS = 300.0
 KEPT = 4096
+TIME_TO_LIVE = timedelta(hours=1)
+"""After its last write. Source: kube-apiserver --event-ttl."""
 COMBINED = "(combined from similar events): "
 
 K = TypeVar("K", bound=Hashable)
@@ -178,3 +180,14 @@ def _remember(memory: "OrderedDict[K, V]", key: K, value: V) -> None:
     memory.move_to_end(key)
     if len(memory) > KEPT:
         memory.popitem(last=False)
+
+
+def is_expired(event: Obj, now: datetime) -> bool:
+    """True when the event was neither made nor repeated within the last hour; False when its times make no sense."""
+    series = event.get("series") or {}
+    times = (event["metadata"].get("creationTimestamp"), event.get("lastTimestamp"), event.get("eventTime"))
+    try:
+        written = [parse_timestamp(time) for time in (*times, series.get("lastObservedTime")) if time]
+    except ValueError:
+        return False
+    return bool(written) and now - max(written) > TIME_TO_LIVE
