@@ -1,5 +1,6 @@
 """Server-side apply and field ownership over the API: what is created, merged, refused, and by whom."""
 
+import asyncio
 import json
 
 import pytest
@@ -197,3 +198,64 @@ async def test_both_event_kinds_keep_their_entries(server):
     await server.made("POST", "/api/v1/namespaces/default/events", event, user_agent="one/1")
     found = await server.made("GET", "/apis/events.k8s.io/v1/namespaces/default/events/e")
     assert managers(found) == [("one", "Update", "")]
+
+
+WIDGETS = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "widgets.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "widgets", "kind": "Widget"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "properties": {
+                                    "parts": {
+                                        "type": "array",
+                                        "x-kubernetes-list-type": "map",
+                                        "x-kubernetes-list-map-keys": ["name"],
+                                        "items": {
+                                            "type": "object",
+                                            "required": ["name"],
+                                            "properties": {"name": {"type": "string"}, "size": {"type": "integer"}},
+                                        },
+                                    }
+                                },
+                            }
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+
+
+async def test_a_custom_resource_is_applied_by_the_lists_of_its_schema(server):
+    def widget(**sizes):
+        parts = [{"name": name, "size": size} for name, size in sizes.items()]
+        return {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"parts": parts}}
+
+    await server.made("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", WIDGETS)
+    path = "/apis/example.com/v1/namespaces/default/widgets/w"
+    async with asyncio.timeout(10):
+        while (await server.call("GET", path.rpartition("/")[0]))[0] != 200:
+            await asyncio.sleep(0.02)
+    status, _ = await apply(server, widget(a=1, b=2), path)
+    assert status == 201
+    status, found = await apply(server, widget(c=3), path, fieldManager="you")
+    assert (status, [part["name"] for part in found["spec"]["parts"]]) == (200, ["a", "b", "c"])
+    status, refused = await apply(server, widget(a=9), path, fieldManager="you")
+    assert (status, 'conflict with "me": .spec.parts[name="a"].size' in refused["message"]) == (409, True)
+    status, found = await apply(server, widget(b=2), path)
+    assert (status, [part["name"] for part in found["spec"]["parts"]]) == (200, ["b", "c"])

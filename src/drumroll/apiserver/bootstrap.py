@@ -77,7 +77,9 @@ async def publish(cluster: Cluster, address: str, port: int) -> None:
         target = Target(kind, "default", "kubernetes")
         await _ensure(cluster, target, obj)
         wanted = {name: value for name, value in obj.items() if name != "metadata"}
-        request = Request("PATCH", "", (), {"content-type": MERGE_PATCH}, orjson.dumps(wanted))
+        request = Request(
+            "PATCH", "", (), {"content-type": MERGE_PATCH, "user-agent": "kube-apiserver"}, orjson.dumps(wanted)
+        )
         await patch(cluster, target, request)
 
 
@@ -90,5 +92,5 @@ async def _ensure(cluster: Cluster, target: Target, obj: Obj) -> None:
 
     if cluster.store.get(codec.collection(target.kind), target.key) is None:
         typed = {"apiVersion": target.kind.api_version, "kind": target.kind.name, **obj}
-        request = Request("POST", "", (), {"content-type": JSON}, orjson.dumps(typed))
+        request = Request("POST", "", (), {"content-type": JSON, "user-agent": "kube-apiserver"}, orjson.dumps(typed))
         await create(cluster, Target(target.kind, target.namespace), request)
