@@ -156,7 +156,7 @@ def test_a_damaged_store_is_explained(tmp_path: Path) -> None:
         "--parts", "apiserver",
     )  # fmt: skip
     assert answer.returncode == 1
-    assert "Put a good copy back, or begin anew with `drumroll down --delete`." in answer.stderr
+    assert "`drumroll down --delete` begins anew" in answer.stderr
 
 
 def test_a_second_up_is_refused_with_the_owner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

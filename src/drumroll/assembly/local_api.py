@@ -39,16 +39,18 @@ async def serve_api(
     from drumroll.assembly.control_plane import ApiAccess
     from drumroll.client.client import Client
     from drumroll.client.inprocess import InProcessTransport
-    from drumroll.store.interface import StoreError
+    from drumroll.store.interface import Damaged, StoreError
     from drumroll.store.sqlite import SqliteStore
 
     started = time.monotonic()
     try:
         store = SqliteStore.open(home.store)
-    except StoreError as error:
+    except Damaged as error:
         raise Refusal(
-            f"the store cannot be used: {error}. Put a good copy back, or begin anew with `drumroll down --delete`."
+            f"the store cannot be used: {error}; `drumroll down --delete` begins anew, without its data."
         ) from error
+    except StoreError as error:
+        raise Refusal(f"the store cannot be used: {error}.") from error
     except OSError as error:
         raise Refusal(f"the store {home.store} cannot be used: {error.strerror}.") from error
     try:
