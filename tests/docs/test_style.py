@@ -122,3 +122,12 @@ def exists(module: Path) -> bool:
 def test_every_package_of_the_architecture_starts_where_it_says(row: tuple[str, str]) -> None:
     packages = row[0].replace("`", "").split(", ")
     assert any((PACKAGE / package / row[1]).exists() or (PACKAGE / row[1]).exists() for package in packages)
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    named = {name for page in pages for name in re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", page.read_text())}
+    assert len(named) > 10
+    for name in named:
+        file, _, test = name.partition("::")
+        assert f"def {test}" in (ROOT / file).read_text(), f"{name} does not exist"
