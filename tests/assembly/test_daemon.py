@@ -6,6 +6,7 @@ import pytest
 
 from drumroll.assembly.daemon import leaves, refusal_of
 from drumroll.assembly.home import Refusal
+from drumroll.client.kubeconfig import KubeconfigError
 from drumroll.objects.errors import BadRequest, ServiceUnavailable
 
 
@@ -22,6 +23,13 @@ def test_what_a_person_can_mend_is_a_sentence(error: Exception, words: str) -> N
     refusal = refusal_of(error)
     assert refusal is not None
     assert words in str(refusal)
+
+
+def test_a_kubeconfig_that_cannot_be_written_is_told_by_its_cause() -> None:
+    error = KubeconfigError("/x/kubeconfig: No space left on device")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device", "/x/kubeconfig")
+    assert str(refusal_of(error)).startswith("the disk is full (/x/kubeconfig).")
+    assert str(refusal_of(KubeconfigError("/x is not a folder"))) == "/x is not a folder."
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), BadRequest("x"), OSError(errno.EBADF, "Bad file descriptor")])

@@ -106,10 +106,14 @@ def _allow_many_connections() -> None:
 
 def refusal_of(error: BaseException) -> Refusal | None:
     """A sentence for what a person can mend; None for what is our fault."""
+    from drumroll.client.kubeconfig import KubeconfigError
+
     if isinstance(error, Refusal):
         return error
     if isinstance(error, ServiceUnavailable):
         return Refusal(f"the API server cannot start: {error.message}")
+    if isinstance(error, KubeconfigError):
+        return (refusal_of(error.__cause__) if error.__cause__ else None) or Refusal(f"{error}.")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" ({error.filename})" if error.filename else ""
         return Refusal(f"the disk is full{where}. Make room, or choose a --home on another disk.")
