@@ -380,3 +380,37 @@ async def test_an_established_definition_keeps_its_kind_and_scope(server: Server
 async def test_a_stored_version_may_not_vanish(server: Server):
     await server.made("POST", DEFINITIONS, definition())
     await server.refused(422, "PATCH", f"{DEFINITIONS}/widgets.example.com", {"spec": {"versions": [version("v2")]}})
+
+
+async def test_a_deprecated_version_warns_its_writers(server: Server):
+    await server.made("POST", DEFINITIONS, definition(version(deprecated=True)))
+    response = await server.send("POST", WIDGETS, widget())
+    assert response.headers == (("Warning", '299 - "example.com/v1 Widget is deprecated"'),)
+
+
+async def test_lists_and_tables_have_the_names_of_the_definition(server: Server):
+    await server.made("POST", DEFINITIONS, definition(listKind="Widgetry"))
+    assert (await server.made("GET", WIDGETS))["kind"] == "Widgetry"
+    table = await server.made("GET", DEFINITIONS, accept=TABLE)
+    assert [one["name"] for one in table["columnDefinitions"]] == ["Name", "Created At"]
+    assert table["rows"][0]["cells"] == ["widgets.example.com", "2026-01-01T00:00:00Z"]
+    table = await server.made("GET", WIDGETS, accept=TABLE)
+    assert [one["name"] for one in table["columnDefinitions"]] == ["Name", "Age"]
+
+
+async def test_cluster_wide_kinds_have_no_namespace(server: Server):
+    crd = definition()
+    crd["spec"]["scope"] = "Cluster"
+    await server.made("POST", DEFINITIONS, crd)
+    made = await server.made("POST", "/apis/example.com/v1/widgets", widget())
+    assert "namespace" not in made["metadata"]
+    assert (await server.made("GET", "/apis/example.com/v1/widgets/a"))["spec"]["size"] == 2
+    assert (await server.call("GET", f"{WIDGETS}/a"))[0] == 404
+
+
+async def test_a_dry_run_stores_nothing(server: Server):
+    await server.made("POST", DEFINITIONS, definition(version("v1beta1", storage=False), version("v1")))
+    beta = WIDGETS.replace("v1", "v1beta1")
+    made = await server.made("POST", f"{beta}?dryRun=All", widget(api="example.com/v1beta1"))
+    assert (made["apiVersion"], made["spec"]["color"]) == ("example.com/v1beta1", "red")
+    assert (await server.call("GET", f"{WIDGETS}/a"))[0] == 404

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
+from drumroll.objects.custom import CustomKind
 from drumroll.objects.kinds import STORED_AS, Kind
 from drumroll.objects.meta import Obj
 from drumroll.store.interface import Draft, Record
@@ -75,8 +76,9 @@ def item(kind: Kind, value: bytes) -> bytes:
 
 def listing(kind: Kind, items: list[bytes], metadata: Obj) -> bytes:
     """A list of encoded items."""
-    return b'{"kind":"%bList","apiVersion":"%b","metadata":%b,"items":[%b]}\n' % (
-        kind.name.encode(),
+    named = kind.definition.list_name if isinstance(kind, CustomKind) else ""
+    return b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[%b]}\n' % (
+        (named or f"{kind.name}List").encode(),
         kind.api_version.encode(),
         orjson.dumps(metadata),
         b",".join(items),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from drumroll.apiserver.tables_access import ACCESS_PRINTERS
-from drumroll.apiserver.tables_cells import AGE, NAME, Printer, age
+from drumroll.apiserver.tables_cells import AGE, NAME, Column, Printer, age
 from drumroll.apiserver.tables_controllers import CONTROLLER_PRINTERS
 from drumroll.apiserver.tables_network import NETWORK_PRINTERS
 from drumroll.apiserver.tables_policy import POLICY_PRINTERS
@@ -59,11 +59,17 @@ def _name_and_age(obj: Obj, now: datetime) -> list[str]:
     return [obj["metadata"]["name"], age(obj, now)]
 
 
+def _name_and_creation(obj: Obj, now: datetime) -> list[str]:
+    return [obj["metadata"]["name"], obj["metadata"].get("creationTimestamp") or ""]
+
+
 _DEFAULT = Printer((NAME, AGE), _name_and_age)
+_CREATED = Printer((NAME, Column("Created At", "Time at which the object was created.", "date")), _name_and_creation)
 _PRINTERS: Mapping[tuple[str, str], Printer] = {
     **ACCESS_PRINTERS,
     **WORKLOAD_PRINTERS,
     **NETWORK_PRINTERS,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _CREATED,
     **RESOURCE_PRINTERS,
     **CONTROLLER_PRINTERS,
     **POLICY_PRINTERS,

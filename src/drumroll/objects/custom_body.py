@@ -28,12 +28,16 @@ def decode_custom(body: bytes, content_type: str, kind: CustomKind, field_valida
     except (Mismatch, ValueError) as error:
         raise BadRequest(_refused(kind, str(error))) from error
     if field_validation == "Ignore":
-        return plain.Decoded(cleaned)
+        return plain.Decoded(cleaned, _deprecated(kind))
     repeated = _repeated(body, value, is_yaml=is_yaml)
     problems = [*repeated, *(f'unknown field "{path}"' for path in unknown)]
     if problems and field_validation == "Strict":
         raise BadRequest(_refused(kind, f"strict decoding error: {', '.join(problems)}"))
-    return plain.Decoded(cleaned, tuple(problems))
+    return plain.Decoded(cleaned, (*problems, *_deprecated(kind)))
+
+
+def _deprecated(kind: CustomKind) -> tuple[str, ...]:
+    return (kind.definition.warning,) if kind.definition.warning else ()
 
 
 def _repeated(body: bytes, value: Any, *, is_yaml: bool) -> list[str]:

@@ -6,7 +6,7 @@ Source: apiextensions pkg/apis/apiextensions/validation/validation.go.
 from collections.abc import Callable
 from typing import Any
 
-from drumroll.domain.custom.names import storage_versions
+from drumroll.domain.custom.names import APPROVAL, is_protected, storage_versions
 from drumroll.domain.custom.schemas import validate_schema
 from drumroll.domain.validation.field import Errors, duplicate, invalid, one_of, required, unchanged, unsupported
 from drumroll.domain.validation.metadata import validate_metadata, validate_metadata_update
@@ -14,7 +14,6 @@ from drumroll.domain.validation.names import rfc_1035_faults, subdomain_faults
 from drumroll.objects.jsonpath import compile_path
 from drumroll.objects.meta import Obj
 
-APPROVAL = "api-approved.kubernetes.io"
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _UNAPPROVED = (
     f'protected groups must have approval annotation "{APPROVAL}", '
@@ -59,11 +58,6 @@ def validate_definition_status(new: Obj) -> Errors:
 def _is_established(crd: Obj) -> bool:
     conditions = (crd.get("status") or {}).get("conditions") or ()
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
-
-
-def is_protected(group: str) -> bool:
-    """Whether a group belongs to the Kubernetes project itself."""
-    return group in ("k8s.io", "kubernetes.io") or group.endswith((".k8s.io", ".kubernetes.io"))
 
 
 def _validate_approval(crd: Obj) -> Errors:

@@ -5,6 +5,8 @@ Source: apiextensions pkg/apis/apiextensions/v1/defaults.go, pkg/registry/custom
 
 from drumroll.objects.meta import Obj
 
+APPROVAL = "api-approved.kubernetes.io"
+
 
 def set_definition_defaults(crd: Obj) -> None:
     """Fill in, in place: singular and list names, the conversion strategy."""
@@ -51,3 +53,8 @@ def prepare_definition_update(crd: Obj) -> None:
 def storage_versions(crd: Obj) -> list[str]:
     """The names of the versions that a definition marks as stored: one, in a valid one."""
     return [version.get("name") or "" for version in crd["spec"].get("versions") or () if version.get("storage")]
+
+
+def is_protected(group: str) -> bool:
+    """Whether a group belongs to the Kubernetes project itself."""
+    return group in ("k8s.io", "kubernetes.io") or group.endswith((".k8s.io", ".kubernetes.io"))

@@ -5,7 +5,7 @@ Source: apiextensions pkg/controller/{status/naming_controller,establish,apiappr
 
 from collections.abc import Iterable
 
-from drumroll.domain.custom.definitions import APPROVAL, is_protected
+from drumroll.domain.custom.names import APPROVAL, is_protected
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj
 
