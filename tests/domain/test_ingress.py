@@ -147,6 +147,31 @@ def test_annotations_that_have_no_effect_are_told():
     ]
 
 
+def test_annotations_of_others_are_not_our_business():
+    foreign = ingress(entry())
+    foreign["metadata"]["annotations"] = {"cert-manager.io/issuer": "x"}
+    assert complaints(rules_of(foreign)) == []
+
+
+@pytest.mark.parametrize(
+    ("notes", "pattern", "rewrite"),
+    [
+        ({}, "", ""),
+        ({"use-regex": "true"}, "(?i)(?:/sf(/|$)(.*)).*", ""),
+        ({"rewrite-target": "/$2"}, "(?i)(?:/sf(/|$)(.*)).*", r"/\2"),
+    ],
+    ids=["a plain path", "a pattern", "a rewrite makes it a pattern too"],
+)
+def test_patterns_and_rewrites(notes, pattern, rewrite):
+    path = rules_of(ingress(entry("/sf(/|$)(.*)"), notes=notes)).hosts[0].paths[0]
+    assert (path.pattern, path.rewrite) == (pattern, rewrite)
+
+
+def test_a_slash_at_the_end_of_a_prefix_says_nothing_and_of_an_exact_path_something():
+    paths = rules_of(ingress(entry("/a/"), entry("/b/", "Exact"))).hosts[0].paths
+    assert [path.path for path in paths] == ["/b/", "/a"]
+
+
 def test_which_secret_a_host_presents():
     tls = [{"hosts": ["*.test", "B.test"], "secretName": "wild"}, {"hosts": ["none.test"]}]
     rules = rules_of(ingress(entry(), host="a.test", tls=tls), ingress(entry(), name="j", age=2, host="deep.a.test"))
@@ -154,6 +179,7 @@ def test_which_secret_a_host_presents():
     assert {host.name: host.tls for host in rules.hosts} == {"a.test": True, "deep.a.test": False}
     everywhere = rules_of(ingress(entry(), host="A.test", tls=[{"secretName": "s"}]))
     assert everywhere.secrets == {"a.test": Key("shop", "s")}
+    assert [host.tls for host in everywhere.hosts] == [True]
 
 
 @pytest.mark.parametrize(
