@@ -8,7 +8,7 @@ from drumroll.controllers.loop import Controller, Watch
 from drumroll.controllers.owners import itself, owner_keys, owners_of
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.deployment import World, reconcile
-from drumroll.domain.replicaset import is_finished
+from drumroll.domain.pod import is_finished
 from drumroll.objects.kinds import DEPLOYMENT, POD, REPLICA_SET
 from drumroll.objects.meta import Key, Obj, controller_of, key_of
 

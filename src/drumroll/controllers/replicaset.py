@@ -8,7 +8,8 @@ from drumroll.controllers.caches import Caches
 from drumroll.controllers.loop import Controller, Watch
 from drumroll.controllers.owners import itself, owners_of
 from drumroll.domain.actions import NOTHING, Plan
-from drumroll.domain.replicaset import World, is_finished, reconcile
+from drumroll.domain.pod import is_finished
+from drumroll.domain.replicaset import World, reconcile
 from drumroll.objects.apps_v1 import ReplicaSet
 from drumroll.objects.kinds import POD, REPLICA_SET
 from drumroll.objects.meta import Key, Obj, controller_of, is_deleting, uid_of

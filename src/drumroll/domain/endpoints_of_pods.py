@@ -6,7 +6,8 @@ Source: kubernetes staging/src/k8s.io/endpointslice, pkg/api/v1/endpoints, secti
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from drumroll.domain.replicaset import is_finished, ready_since
+from drumroll.domain.pod import is_finished
+from drumroll.domain.replicaset import ready_since
 from drumroll.objects.meta import Obj, is_deleting, key_of, labels_of, uid_of
 
 

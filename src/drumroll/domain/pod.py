@@ -53,6 +53,11 @@ class Plan:
     ended: bool = False
 
 
+def is_finished(pod: Obj) -> bool:
+    """Whether a pod has ended for good: no container of it will run any more, and its room is free."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
 def is_sidecar(container: Obj) -> bool:
     """True for an init container that runs beside the others (restartPolicy Always)."""
     return container.get("restartPolicy") == "Always"

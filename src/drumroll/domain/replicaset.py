@@ -19,6 +19,7 @@ from drumroll.domain.actions import (
     patch_of,
 )
 from drumroll.domain.adoption import claim
+from drumroll.domain.pod import is_finished
 from drumroll.domain.replicaset_ranking import first_to_die
 from drumroll.objects.apps_v1 import ReplicaSet
 from drumroll.objects.errors import ApiError
@@ -79,11 +80,6 @@ class _Turn:
     pods: tuple[Obj, ...]
     going: int
     now: datetime
-
-
-def is_finished(pod: Obj) -> bool:
-    """Whether a pod has ended for good."""
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def ready_since(pod: Obj) -> datetime | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drumroll.domain.pod import is_finished
 from drumroll.objects.meta import Obj, labels_of
 from drumroll.objects.quantity import milli, whole
 
@@ -39,16 +40,11 @@ def _container_requests(container: Mapping[str, Any]) -> Resources:
     return Resources(milli(requests.get("cpu", 0)), whole(requests.get("memory", 0)))
 
 
-def is_terminal(pod: Obj) -> bool:
-    """True when the pod has ended: its room is free."""
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-
-
 def used_by(pods: Iterable[Obj], node_name: str) -> Resources:
     """The room that a node's pods take."""
     total = Resources()
     for pod in pods:
-        if pod["spec"].get("nodeName") == node_name and not is_terminal(pod):
+        if pod["spec"].get("nodeName") == node_name and not is_finished(pod):
             total += requests_of(pod)
     return total
 

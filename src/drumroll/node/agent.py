@@ -126,7 +126,7 @@ class _Agent:
         while True:
             try:
                 await self._workers[uid].run()
-            except Exception:  # the edge of one pod: logged, counted by its message, and taken up again
+            except Exception:  # a fault in one pod must not stop the others: log it whole, begin again
                 log.exception("pod_worker_failed pod=%s", uid)
             else:
                 break

@@ -8,9 +8,8 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from drumroll.domain.pod import Plan, is_sidecar, plan_containers
+from drumroll.domain.pod import Plan, is_finished, is_sidecar, plan_containers
 from drumroll.domain.pod_status import build_status, status_patch
-from drumroll.domain.scheduling import is_terminal
 from drumroll.domain.termination import DrainDecision, DrainView, decide_drain, grace_of
 from drumroll.node.agent_context import NodeContext
 from drumroll.node.pod_worker_operations import PodOperations
@@ -91,7 +90,7 @@ class PodWorker:
                 return None
             if is_deleting(self._state.pod):
                 return await self._terminate()
-            if is_terminal(self._state.pod):
+            if is_finished(self._state.pod):
                 return await self._rest()
             wake_at = self._advance()
             await self._report()
@@ -215,7 +214,7 @@ class PodWorker:
             return
         if _revision(answer) >= _revision(self._state.pod):
             self._state.pod = {"apiVersion": "v1", "kind": "Pod", **answer}
-        if is_terminal(self._state.pod):
+        if is_finished(self._state.pod):
             self._woken.set()
 
 

@@ -5,7 +5,8 @@ import logging
 
 from drumroll.client.events import EventRecorder
 from drumroll.client.informer import Informer
-from drumroll.domain.scheduling import Resources, is_terminal, refusals, requests_of, unschedulable_message, used_by
+from drumroll.domain.pod import is_finished
+from drumroll.domain.scheduling import Resources, refusals, requests_of, unschedulable_message, used_by
 from drumroll.node.agent_context import NodeContext
 from drumroll.objects import wire
 from drumroll.objects.errors import ApiError
@@ -37,11 +38,11 @@ class Binder:
         if pod is None:
             return
         uid = uid_of(pod)
-        if new is None or new["spec"].get("nodeName") or is_terminal(new) or is_deleting(new):
+        if new is None or new["spec"].get("nodeName") or is_finished(new) or is_deleting(new):
             self._waiting.pop(uid, None)
             self._told.pop(uid, None)
             self._assumed.pop(uid, None)
-            if new is None or is_terminal(new):
+            if new is None or is_finished(new):
                 self._woken.set()
         elif uid not in self._assumed and _is_ours(new):
             self._waiting[uid] = new

@@ -1,4 +1,4 @@
-"""Watches pods that are being deleted, and writes `drumroll.dev/Drained` when their last request has ended."""
+"""Watches pods that are being deleted; writes `drumroll.dev/Drained` when no request runs in them or time is up."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from time import monotonic
 
 from drumroll.client.client import Client
 from drumroll.domain.endpoint_life import Drain, drain_deadline
+from drumroll.domain.pod import is_finished
 from drumroll.domain.termination import DRAINED, is_drained
 from drumroll.objects.errors import ApiError, Conflict, NotFound
 from drumroll.objects.kinds import POD
@@ -16,7 +17,7 @@ from drumroll.objects.meta import Obj, is_deleting, key_of, timestamp, uid_of
 from drumroll.objects.wire import STRATEGIC_MERGE_PATCH
 from drumroll.proxy.admin import read_clusters
 from drumroll.proxy.traffic import Traffic
-from drumroll.proxy.world import World, is_finished, pod_ip
+from drumroll.proxy.world import World, pod_ip
 
 log = logging.getLogger("drumroll.proxy")
 

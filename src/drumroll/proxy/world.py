@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from drumroll.client.client import Client
 from drumroll.client.informer import Informer
+from drumroll.domain.pod import is_finished
 from drumroll.objects.kinds import ENDPOINT_SLICE, INGRESS, INGRESS_CLASS, POD, SECRET, SERVICE
 from drumroll.objects.meta import Key, Obj, is_deleting, labels_of, uid_of
 
 SERVICE_LABEL = "kubernetes.io/service-name"
-_FINISHED = frozenset({"Succeeded", "Failed"})
 
 
 def service_of(piece: Obj) -> Key:
@@ -39,11 +39,6 @@ def pod_ip(pod: Obj) -> str:
     """The pod's address, empty before it has one."""
     ip: str = (pod.get("status") or {}).get("podIP") or ""
     return ip
-
-
-def is_finished(pod: Obj) -> bool:
-    """True when no container of the pod will run any more."""
-    return (pod.get("status") or {}).get("phase") in _FINISHED
 
 
 class World:
