@@ -272,6 +272,14 @@ async def test_a_missing_config_map_is_told_and_waited_for(cluster):
     await cluster.pod_when(is_ready)
 
 
+async def test_a_size_limit_that_is_not_enforced_is_told(cluster):
+    await cluster.create_pod(spec={"volumes": [{"name": "data", "emptyDir": {"sizeLimit": "1Mi"}}]})
+    assert await cluster.event_when("SizeLimitNotEnforced") == (
+        "sizeLimit of emptyDir volumes is not enforced here: data"
+    )
+    await cluster.pod_when(is_ready)
+
+
 async def test_a_missing_key_in_the_environment_is_a_configuration_error(cluster):
     reference = {"configMapKeyRef": {"name": "none", "key": "a"}}
     await cluster.create_pod(env=[{"name": "A", "valueFrom": reference}])

@@ -9,7 +9,7 @@ import pytest
 
 from drumroll.domain.expansion_fields import PodPlace
 from drumroll.node.tokens import Tokens
-from drumroll.node.volumes import container_mounts, set_up_volumes, write_atomically
+from drumroll.node.volumes import container_mounts, set_up_volumes, unenforced_limits, write_atomically
 from drumroll.node.volumes_content import VolumeError, sources_of
 from drumroll.objects.errors import NotFound
 from drumroll.objects.kinds import SERVICE_ACCOUNT
@@ -198,3 +198,13 @@ def test_which_objects_a_pod_shows():
     assert sources_of(subject) == {
         ("ConfigMap", "conf"), ("Secret", "keys"), ("Secret", "more"), ("ConfigMap", "rest"),
     }  # fmt: skip
+
+
+def test_limits_that_nobody_enforces_are_told():
+    def pod(*volumes):
+        return {"spec": {"volumes": list(volumes)}}
+
+    assert unenforced_limits({"spec": {}}) == ""
+    assert unenforced_limits(pod({"name": "a", "emptyDir": {}}, {"name": "b", "configMap": {"name": "b"}})) == ""
+    limited = pod({"name": "a", "emptyDir": {"sizeLimit": "1Mi"}}, {"name": "b", "emptyDir": {"sizeLimit": "1Gi"}})
+    assert unenforced_limits(limited) == "sizeLimit of emptyDir volumes is not enforced here: a, b"

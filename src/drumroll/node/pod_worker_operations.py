@@ -20,7 +20,7 @@ from drumroll.node.pod_worker_stop import Stopper, Stops
 from drumroll.node.prober import RunProber, found_verdicts
 from drumroll.node.probing import ProbeTarget
 from drumroll.node.runtime import ContainerError, ContainerState, Sandbox, SandboxSpec
-from drumroll.node.volumes import set_up_volumes
+from drumroll.node.volumes import set_up_volumes, unenforced_limits
 from drumroll.node.volumes_content import VolumeError
 from drumroll.objects.errors import ApiError
 from drumroll.objects.meta import Obj
@@ -177,6 +177,8 @@ class PodOperations:
             problem = ("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error.message}")
         if not problem[0]:
             self._set_up_hold = None
+            if warning := unenforced_limits(self._state.pod):
+                self.starter.event("Warning", "SizeLimitNotEnforced", warning)
             return
         self.starter.event("Warning", problem[0], problem[1])
         entry = self._set_up_hold[0] if self._set_up_hold else None

@@ -44,6 +44,19 @@ async def set_up_volumes(context: NodeContext, pod: Obj, folder: Path) -> dict[s
     return places
 
 
+def unenforced_limits(pod: Obj) -> str:
+    """What a person must know about the pod's emptyDir sizeLimits; empty when it has none.
+
+    The original measures such volumes and evicts a pod that outgrows its limit; this node does not.
+    """
+    names = [
+        volume["name"]
+        for volume in pod["spec"].get("volumes") or ()
+        if (volume.get("emptyDir") or {}).get("sizeLimit") not in (None, "0")
+    ]
+    return f"sizeLimit of emptyDir volumes is not enforced here: {', '.join(names)}" if names else ""
+
+
 def _has_known_source(volume: Mapping[str, Any]) -> bool:
     return any(volume.get(source) is not None for source in ("emptyDir", *READ_ONLY))
 
