@@ -414,3 +414,24 @@ async def test_a_dry_run_stores_nothing(server: Server):
     made = await server.made("POST", f"{beta}?dryRun=All", widget(api="example.com/v1beta1"))
     assert (made["apiVersion"], made["spec"]["color"]) == ("example.com/v1beta1", "red")
     assert (await server.call("GET", f"{WIDGETS}/a"))[0] == 404
+
+
+BENT = [
+    pytest.param("POST", WIDGETS, {**widget("b"), "metadata": ""}, 400, id="metadata is a text"),
+    pytest.param("POST", WIDGETS, [], 400, id="a list"),
+    pytest.param("POST", WIDGETS, {**widget("b"), "kind": "Gadget"}, 400, id="another kind"),
+    pytest.param("PATCH", f"{WIDGETS}/a", {"spec": True}, 422, id="spec is true"),
+    pytest.param("PATCH", f"{WIDGETS}/a", {"spec": None}, 200, id="no spec"),
+    pytest.param("PATCH", f"{WIDGETS}/a", {"spec": {"size": 1e300}}, 422, id="a whole number beyond integers"),
+    pytest.param("PATCH", f"{WIDGETS}/a/scale", {"spec": {"replicas": "x"}}, 422, id="replicas are a text"),
+    pytest.param("PATCH", f"{WIDGETS}/a/status", {"status": []}, 422, id="status is a list"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "code"), BENT)
+async def test_bent_bodies_are_answered(server: Server, method, path, body, code):
+    await server.made("POST", DEFINITIONS, definition())
+    await server.made("POST", WIDGETS, widget())
+    status, answer = await server.call(method, path, body)
+    assert status == code, answer
+    assert (await server.call("GET", WIDGETS, accept=TABLE))[0] == 200

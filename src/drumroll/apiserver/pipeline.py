@@ -81,11 +81,8 @@ def ready_to_update(stages: Stages, target: Target, new: Obj, old: Obj) -> None:
         return
     started = perf_counter_ns()
     set_defaults(kind, new)
-    asked = (new.get("spec") or {}).get("finalizers")
     prepare = prepare_status if target.subresource == "status" else prepare_update
     prepare(kind, new, old)
-    if target.subresource == "finalize":  # the one way to take a namespace's finalizers away
-        new["spec"] = {**new["spec"], "finalizers": asked or []}
     started = stages.add("defaults", started)
     validate = validate_status if target.subresource == "status" else validate_update
     errors = validate(kind, new, old)

@@ -48,4 +48,6 @@ def _at(obj: Obj, path: str) -> Any:
 
 
 def _number(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    """The value as a count; what cannot be one counts as none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and abs(value) < 1 << 31 else 0

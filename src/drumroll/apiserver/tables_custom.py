@@ -76,4 +76,6 @@ def _typed(value: Any, type_: str, now: datetime) -> Any:
         return value if isinstance(value, bool) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if type_ == "integer" else float(value)
+    if type_ == "integer":
+        return int(value) if abs(value) < 1 << 63 else None
+    return float(value)

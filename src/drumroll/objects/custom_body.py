@@ -84,7 +84,8 @@ def pruned(value: Obj, kind: CustomKind) -> tuple[Obj, list[str]]:
     """
     unknown: list[str] = []
     out = _prune(value, kind.definition.schema, "", unknown, is_resource=True)
-    cleaned, strange = conform(value.get("metadata") or {}, OBJECT_META)
+    metadata = value.get("metadata")
+    cleaned, strange = conform({} if metadata is None else metadata, OBJECT_META)
     if strange:
         unknown.extend(f"metadata.{path}" for path in unknown_paths(value["metadata"], strange))
     head: Obj = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": cleaned}
