@@ -15,9 +15,8 @@ FILE_LINES, FUNCTION_LINES = 400, 45
 
 LONG = {
     "apiserver/serve.py: serve": 60,
-    "assembly/local_api.py: serve_api": 50,
 }
-"""Functions over the budget, and how long each may be: shorten them; do not add to the list."""
+"""Functions over the budget, and how long they may be: shorten them; add none."""
 
 EDGES = {
     "apiserver/server.py": "one request",

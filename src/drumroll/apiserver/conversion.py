@@ -30,7 +30,6 @@ _RENAMED = {
     "reportingComponent": "reportingController",
 }
 _BACK = {new: old for old, new in _RENAMED.items()}
-_OPTIONAL = ("reportingComponent", "reportingInstance", "message", "deprecatedSource")
 
 
 def seen_as(kind: Kind, stored: Obj) -> Obj:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from drumroll.apiserver.gate import Security
     from drumroll.apiserver.server import ApiServer
     from drumroll.assembly.control_plane import ApiAccess
+    from drumroll.store.sqlite import SqliteStore
 
 log = logging.getLogger("drumroll.assembly")
 
@@ -39,20 +40,9 @@ async def serve_api(
     from drumroll.assembly.control_plane import ApiAccess
     from drumroll.client.client import Client
     from drumroll.client.inprocess import InProcessTransport
-    from drumroll.store.interface import Damaged, StoreError
-    from drumroll.store.sqlite import SqliteStore
 
     started = time.monotonic()
-    try:
-        store = SqliteStore.open(home.store)
-    except Damaged as error:
-        raise Refusal(
-            f"the store cannot be used: {error}; `drumroll down --delete` begins anew, without its data."
-        ) from error
-    except StoreError as error:
-        raise Refusal(f"the store cannot be used: {error}.") from error
-    except OSError as error:
-        raise Refusal(f"the store {home.store} cannot be used: {error.strerror}.") from error
+    store = _open_store(home)
     try:
         certificates = ensure_certificates(home.pki, hosts=_names(settings, network))
         metrics = Metrics()
@@ -82,6 +72,23 @@ async def serve_api(
                 task.cancel()
     finally:
         await store.close()
+
+
+def _open_store(home: Home) -> "SqliteStore":
+    """The home's store. Raises Refusal when it cannot be used."""
+    from drumroll.store.interface import Damaged, StoreError
+    from drumroll.store.sqlite import SqliteStore
+
+    try:
+        return SqliteStore.open(home.store)
+    except Damaged as error:
+        raise Refusal(
+            f"the store cannot be used: {error}; `drumroll down --delete` begins anew, without its data."
+        ) from error
+    except StoreError as error:
+        raise Refusal(f"the store cannot be used: {error}.") from error
+    except OSError as error:
+        raise Refusal(f"the store {home.store} cannot be used: {error.strerror}.") from error
 
 
 @dataclass(slots=True)

@@ -5,12 +5,8 @@ import os
 from pathlib import Path
 
 MS_RDONLY = 1
-MS_NOSUID = 2
-MS_NODEV = 4
 MS_REMOUNT = 32
 MS_BIND = 4096
-MS_REC = 16384
-MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
 libc = ctypes.CDLL(None, use_errno=True)
