@@ -47,7 +47,7 @@ def to_v1(autoscaler: Obj) -> Obj:
     cpu = next((metric for metric in metrics if _is_cpu(metric) and _is_share(metric)), None)
     if cpu is not None:
         spec[_SPEC_CPU] = cpu["resource"]["target"]["averageUtilization"]
-    now = next((m["resource"]["current"] for m in seen if _is_cpu(m)), {})
+    now: Obj = next((metric["resource"]["current"] for metric in seen if _is_cpu(metric)), {})
     if now.get("averageUtilization") is not None:
         status[_STATUS_CPU] = now["averageUtilization"]
     others = [_metric_to_v1(metric) for metric in metrics if metric is not cpu]
