@@ -222,6 +222,24 @@ async def test_a_renewed_certificate_leaves_open_connections_alone(cluster):
         assert get(opened, "a.example") == 200  # an Envoy that says goodbye would have closed it in between
 
 
+async def test_a_certificate_that_went_is_presented_again_when_it_is_back(cluster):
+    await shops(cluster, "one")
+    await secret(cluster, "a-tls", "a.example")
+    entry = [{"hosts": ["a.example"], "secretName": "a-tls"}]
+    await ingress(cluster, "one", rule("a.example", ("/", "Prefix", "one")), tls=entry)
+    await settled(cluster, "a.example", "/", 308)
+
+    def presented():
+        with tls_connection(cluster, "a.example") as fresh:
+            return ssl.DER_cert_to_PEM_cert(fresh.getpeercert(True))
+
+    first = presented()
+    await cluster.client.delete(SECRET, "default", "a-tls")
+    await eventually(lambda: presented() != first)
+    second = await secret(cluster, "a-tls", "a.example")
+    await eventually(lambda: presented() == second)
+
+
 async def test_http_is_sent_to_https_when_the_host_has_a_certificate(cluster):
     await shops(cluster, "one")
     await secret(cluster, "a-tls", "a.example")

@@ -1,6 +1,8 @@
 """The order in which one ADS stream is served, with acknowledgements, refusals and reconnects."""
 
-from drumroll.domain.envoy.types import CLUSTER, ENDPOINTS, LISTENER, ROUTES
+import pytest
+
+from drumroll.domain.envoy.types import CLUSTER, ENDPOINTS, LISTENER, ROUTES, SECRET
 from drumroll.proxy.session import KEEP, Session
 
 WORLD = {CLUSTER: {"a": "1"}, ENDPOINTS: {"a": "1"}, LISTENER: {"l": "1"}, ROUTES: {"a": "1"}}
@@ -135,3 +137,21 @@ def test_a_name_that_does_not_exist_is_answered_once():
     assert (push.type_url, push.removed) == (ENDPOINTS, ("nobody",))
     session.accept(push.nonce)
     assert session.next_push(WORLD) is None
+
+
+@pytest.mark.parametrize("named", [SECRET, ROUTES])
+def test_what_a_draining_listener_holds_is_sent_when_it_is_wanted_again(named):
+    world = {**WORLD, named: {**WORLD.get(named, {}), "s": "1"}}
+    session = filled(WORLD)
+    session.subscribe(named, ["s"])
+    session.accept(session.next_push(world).nonce)
+    without = {**WORLD, LISTENER: {"l": "2"}}
+    while (push := session.next_push(without)) is not None:
+        assert push.removed == ()
+        session.accept(push.nonce)
+    again = {**WORLD, LISTENER: {"l": "3"}, named: {**WORLD.get(named, {}), "s": "2"}}
+    sent = {}
+    while (push := session.next_push(again)) is not None:  # Envoy, still subscribed, does not ask again
+        sent.update({(push.type_url, name): version for name, version in push.versions.items()})
+        session.accept(push.nonce)
+    assert sent[named, "s"] == "2"

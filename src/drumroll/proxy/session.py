@@ -15,6 +15,12 @@ Versions = Mapping[str, str]
 KEEP = "keep"
 """The version of a resource that stays as Envoy has it, whatever that is."""
 
+SEND_AGAIN = ""
+"""The version of a resource that Envoy has, and has to be sent again if it is wanted.
+
+Not forgotten: a draining listener stays subscribed to what nobody wants any more, and does not ask when it is back.
+"""
+
 _EVERYTHING = frozenset({CLUSTER, LISTENER})
 """Types that Envoy subscribes to as a whole; the others by name."""
 
@@ -83,7 +89,8 @@ class Session:
             held.single.discard(name)
         if push.type_url == LISTENER and push.versions:
             for named in (SECRET, ROUTES):  # an updated listener warms until what it names arrives once more
-                self._held[named].versions.clear()
+                known = self._held[named]
+                known.versions = dict.fromkeys(known.versions, SEND_AGAIN)
         return push
 
     def refuse(self, nonce: str) -> tuple[str, str] | None:
