@@ -120,7 +120,7 @@ def _json_patch(current: Obj, operations: list[Any]) -> Any:
         raise _rejected() from error
 
 
-def _with_copies(operations: list[Obj], current: Obj) -> Any:
+def _with_copies(operations: list[Any], current: Obj) -> Any:
     """The same, one operation at a time: copies of copies would double the object with each."""
     import jsonpatch
     import jsonpointer
