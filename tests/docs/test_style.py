@@ -13,9 +13,7 @@ PACKAGE = ROOT / "src" / "drumroll"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 400, 45
 
-LONG = {
-    "apiserver/serve.py: serve": 60,
-}
+LONG: dict[str, int] = {}
 """Functions over the budget, and how long they may be: shorten them; add none."""
 
 EDGES = {

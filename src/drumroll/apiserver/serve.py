@@ -1,4 +1,4 @@
-"""The API over TLS on uvicorn. Only this file knows uvicorn."""
+"""The API over TLS: a listening socket, certificates, and an orderly end."""
 
 import asyncio
 import logging
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from drumroll.apiserver.asgi import Application
-from drumroll.apiserver.authentication import certificate_user
 from drumroll.apiserver.certificates import Certificates
 from drumroll.apiserver.server import ApiServer
 
@@ -18,11 +17,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("drumroll.apiserver")
 
 _BACKLOG = 2048
-_KEEP_ALIVE_SECONDS = 120
 _HANDSHAKE_SECONDS = 10.0
 _GRACE_SECONDS = 1.0
-_IDLE_SECONDS = 30  # before a taken-over connection is asked whether the client is still there
-_STREAM_BUFFER = 128 * 1024
 
 
 def bind(address: str, port: int) -> socket.socket:
@@ -47,46 +43,12 @@ async def serve(
 
     Open watches end when it is cancelled. The socket is closed.
     """
-    import uvicorn
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
     from uvicorn.server import ServerState
 
-    class Protocol(HttpToolsProtocol):
-        """Adds to what the application sees: the user of a verified client certificate, and a way to upgrade."""
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            tls = transport.get_extra_info("ssl_object")
-            subject = (tls.getpeercert() or {}).get("subject", ()) if tls is not None else ()
-            self.app_state = {"user": certificate_user(subject), "take_over": self.take_over}
-
-        def take_over(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            """The connection as a pair of streams, after a request to upgrade it. HTTP is over on it."""
-            self.connections.discard(self)
-            self.cycle.disconnected = True  # so that nobody expects an answer
-            self.flow.resume_reading()
-            return take_streams(self.transport, self.loop)
-
-        def _unsupported_upgrade_warning(self) -> None:
-            """Upgrades reach the application as requests; it knows which ones it supports."""
+    from drumroll.apiserver.uvicorn_protocol import Protocol, configuration
 
     application = Application(api)
-    config = uvicorn.Config(
-        application,
-        http=Protocol,
-        ws="none",
-        loop="none",
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        interface="asgi3",
-    )
-    config.load()
+    config = configuration(application)
     state, loop = ServerState(), asyncio.get_running_loop()
 
     def connected() -> asyncio.Protocol:
@@ -102,21 +64,6 @@ async def serve(
         server.close()
         application.closing.set()
         await _close_all(state)
-
-
-def take_streams(
-    transport: asyncio.Transport, loop: asyncio.AbstractEventLoop
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Streams on a connection that another protocol has served until now. A client that vanishes is noticed."""
-    sock: socket.socket = transport.get_extra_info("socket")
-    if sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _IDLE_SECONDS)
-    reader = asyncio.StreamReader(limit=_STREAM_BUFFER, loop=loop)
-    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-    transport.set_protocol(protocol)
-    protocol.connection_made(transport)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 def server_context(certificates: Certificates) -> ssl.SSLContext:
