@@ -151,8 +151,15 @@ async def test_a_terminal_has_the_clients_size(box):
 
 
 async def test_a_terminal_that_grows_tells_its_program(box):
-    program = "trap 'stty size' WINCH; echo ready; while true; do sleep 0.05; done"
-    client = await (await box()).exec("sh", "-c", program, stdin=True, tty=True)
+    # no loop of sleeps in a shell: dash forgets a ^C that comes while it starts one
+    program = (
+        "import os, signal, time\n"
+        "def told(*_): print(*reversed(os.get_terminal_size()), flush=True)\n"
+        "signal.signal(signal.SIGWINCH, told)\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    client = await (await box()).exec("/usr/bin/python3", "-c", program, stdin=True, tty=True)
     await eventually(lambda: b"ready" in client.said[STDOUT])
     client.session.resize(90, 30)
     await eventually(lambda: b"30 90" in client.said[STDOUT])
