@@ -14,10 +14,11 @@ import pytest
 import pytest_asyncio
 
 from drumroll.apiserver import ApiServer
+from drumroll.apiserver.asgi import _headers
 from drumroll.apiserver.certificates import Certificates, ensure_certificates
 from drumroll.apiserver.serve import bind, serve
 from drumroll.objects.clock import now
-from drumroll.objects.wire import User
+from drumroll.objects.wire import Response, User
 from drumroll.store.memory import MemoryStore
 from tests.apiserver.server import CONFIG_MAPS, PODS, config_map, pod
 
@@ -233,3 +234,16 @@ async def test_stopping_the_server_ends_open_watches_in_order(tmp_path, caplog):
         assert await asyncio.wait_for(watch.content.readline(), 5) == b""
     await asyncio.wait_for(asyncio.wait([task]), 5)
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_an_unknown_field_that_no_header_can_name_is_no_fault_of_ours(served):
+    body = {**config_map("a"), "odd\x7ffield": 1, "line\nfeed": 1, "plain": 1}
+    async with served.client() as client, client.post(CONFIG_MAPS, json=body) as answer:
+        assert answer.status == 201
+        assert answer.headers.getall("Warning") == ['299 - "unknown field \\"plain\\""']
+
+
+async def test_a_header_of_an_answer_holds_nothing_that_http_refuses():
+    value = "".join(map(chr, range(128)))
+    sent = dict(_headers(Response(200, headers=(("Odd", value),)), None))[b"odd"]
+    assert sent == b"\t" + bytes(range(32, 127))

@@ -1,5 +1,6 @@
 """Answers in the form that the client accepts: objects, Tables, metadata only; JSON or YAML."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from drumroll.objects.meta import Obj
 from drumroll.objects.wire import JSON, Response
 
 TEXT = "text/plain; charset=utf-8"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def text(status: int, body: str) -> Response:
@@ -47,8 +49,12 @@ def document(status: int, obj: Obj) -> Response:
 
 
 def warning_headers(warnings: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Warnings as a client expects them. Source: apimachinery pkg/util/net/http.go NewWarningHeader."""
-    return tuple(("Warning", f"299 - {orjson.dumps(warning).decode()}") for warning in warnings)
+    """Warnings as a client expects them, without those that no header can carry: they hold a control character.
+
+    Source: apimachinery pkg/util/net/http.go NewWarningHeader; apiserver pkg/endpoints/filters/warning.go drops them.
+    """
+    sendable = (warning for warning in warnings if not _CONTROL.search(warning))
+    return tuple(("Warning", f"299 - {orjson.dumps(warning).decode()}") for warning in sendable)
 
 
 class Presenter:

@@ -14,6 +14,8 @@ from drumroll.objects.wire import ANONYMOUS, Request, Response, User
 
 BODY_LIMIT = 3 * 1024 * 1024
 BODY_SECONDS = 60.0
+_NOT_IN_A_HEADER = bytes(one for one in (*range(32), 127) if one != ord("\t"))
+"""What the HTTP layer refuses to send in a value. Source: RFC 9110 section 5.5."""
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -160,7 +162,7 @@ def _headers(response: Response, length: int | None) -> list[tuple[bytes, bytes]
 
 
 def _header_value(value: str) -> bytes:
-    return value.encode("utf-8").translate(None, b"\r\n\0")
+    return value.encode("utf-8").translate(None, _NOT_IN_A_HEADER)
 
 
 async def _send_whole(response: Response, send: Send, *, is_head: bool) -> None:
