@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -129,6 +130,9 @@ def main() -> int:
     settings = Settings(**{**stored, "parts": tuple(stored["parts"])})
     pipe = int(sys.argv[3])
     os.set_inheritable(pipe, False)
+    # a script's background job ignores these; programs in pods would inherit that
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
     def tell(message: dict[str, str]) -> None:
         os.write(pipe, orjson.dumps(message) + b"\n")
