@@ -137,7 +137,7 @@ async def test_latency_counts_from_the_time_at_which_a_request_was_due():
     async with serving(handler) as port:
         ledger = await load(port, seconds=1.0, rate=100.0)
     late = [entry for entry in ledger.entries if entry.latency > 0.1]
-    assert 30 <= len(late) <= 60
+    assert len(late) >= 30, "half a second at 100 a second is 50 requests; a busy machine makes them more"
 
 
 async def test_a_connection_closed_while_it_rested_is_no_failure():
