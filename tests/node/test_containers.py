@@ -78,7 +78,7 @@ async def test_the_exit_is_known_within_milliseconds(ground):
     await ground.runtime.signal_container(state.container_id, "SIGKILL")
     async with asyncio.timeout(DEADLINE):
         assert (await waiting).exit_code == 137
-    assert time.perf_counter() - began < 0.5  # 3 ms on an idle machine; polling would take seconds
+    assert time.perf_counter() - began < 2  # 3 ms on an idle machine; polling would take seconds
 
 
 async def test_a_signal_reaches_the_program(ground):
