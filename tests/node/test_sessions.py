@@ -151,7 +151,7 @@ async def test_a_terminal_has_the_clients_size(box):
 
 
 async def test_a_terminal_that_grows_tells_its_program(box):
-    # no loop of sleeps in a shell: dash forgets a ^C that comes while it starts one
+    # one process that waits in one place: nothing but the terminal decides who hears the ^C
     program = (
         "import os, signal, time\n"
         "def told(*_): print(*reversed(os.get_terminal_size()), flush=True)\n"
