@@ -23,6 +23,7 @@ from typing import Any
 # the cluster is the tests' own
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.apiserver.test_gitops import LABELS, MANIFESTS, TEMPLATE
 from tests.apiserver.test_patch_fuzz import FAULTS_OF_THE_ORIGINAL
 from tests.e2e.cluster import Cluster
 
@@ -38,14 +39,43 @@ MISSING = (
 )
 NAMES = ("fuzz-a", "fuzz-b")
 GROWTH = 40  # MiB above what the control plane had when the fuzzing began; objects are few, so none may stay behind
-CONTAINERS = [{"name": "c", "image": "i"}]
-SPEC: dict[str, Any] = {
-    "template": {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": CONTAINERS}},
-    "serviceName": "s", "replicas": 1, "containers": CONTAINERS, "ports": [{"port": 80}], "limits": [],
-    "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
-    "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/tmp/none"},
+KNOWN: dict[str, dict[str, Any]] = {
+    **MANIFESTS,
+    "Pod": {"spec": TEMPLATE["spec"]},
+    "PodTemplate": {"template": TEMPLATE},
+    "ReplicaSet": MANIFESTS["Deployment"],
+    "ReplicationController": {"spec": {"replicas": 1, "selector": LABELS, "template": TEMPLATE}},
+    "ControllerRevision": {"revision": 1, "data": {"a": "b"}},
+    "Endpoints": {"subsets": [{"addresses": [{"ip": "10.0.0.9"}], "ports": [{"port": 80}]}]},
+    "EndpointSlice": {"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.9"]}], "ports": [{"port": 80}]},
+    "Event": {"involvedObject": {"namespace": "default"}, "regarding": {"namespace": "default"}, "action": "a",
+              "reason": "r", "type": "Normal", "eventTime": "2026-01-01T00:00:00.000000Z",
+              "reportingController": "a.b/c", "reportingComponent": "a.b/c", "reportingInstance": "i"},
+    "Lease": {"spec": {"holderIdentity": "a", "leaseDurationSeconds": 5}},
+    "PersistentVolume": {"spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+                                  "hostPath": {"path": "/tmp/none"}}},
+    "ClusterRoleBinding": {**MANIFESTS["RoleBinding"],
+                           "subjects": [{"kind": "User", "name": "a", "apiGroup": "rbac.authorization.k8s.io"}],
+                           "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "a"}},
+    "RuntimeClass": {"handler": "runc"},
+    "CustomResourceDefinition": {
+        "metadata": {"name": "fuzzes.a.b"},
+        "spec": {"group": "a.b", "scope": "Namespaced", "names": {"plural": "fuzzes", "kind": "Fuzz"},
+                 "versions": [{"name": "v1", "served": True, "storage": True,
+                               "schema": {"openAPIV3Schema": {"type": "object"}}}]},
+    },
+    "GatewayClass": {"spec": {"controllerName": "a.b/c"}},
+    "Gateway": {"spec": {"gatewayClassName": "a", "listeners": [{"name": "a", "port": 80, "protocol": "HTTP"}]}},
+    "HTTPRoute": {"spec": {"rules": [{"backendRefs": [{"name": "web", "port": 80}]}]}},
+    "Rollout": {"spec": {"selector": {"matchLabels": LABELS}, "template": TEMPLATE, "strategy": {"canary": {}}}},
+    "Experiment": {"spec": {"templates": [{"name": "a", "selector": {"matchLabels": LABELS}, "template": TEMPLATE}]}},
+    **{name: {"spec": {"metrics": [{"name": "a", "provider": {"web": {"url": "http://a", "jsonPath": "{$.a}"}}}]}}
+       for name in ("AnalysisRun", "AnalysisTemplate", "ClusterAnalysisTemplate")},
+    "CSIDriver": {"spec": {}},
+    "CSINode": {"spec": {"drivers": []}},
+    "VolumeAttachment": {"spec": {"attacher": "a.b", "nodeName": "n", "source": {"persistentVolumeName": "v"}}},
 }  # fmt: skip
-"""Something of everything: fields that a kind does not have are dropped."""
+"""What an object of each kind has besides its metadata."""
 GVK = "x-kubernetes-group-version-kind"
 
 
@@ -117,33 +147,28 @@ class Api:
         """The OpenAPI document of a group as the server publishes it."""
         return self._asked(f"/openapi/v3/{group}")
 
-    def seed(self, document: dict[str, Any]) -> int:
-        """Create one object of each kind, so that there is something to patch; how many could not be created."""
-        refused = 0
-        for path, operations in document["paths"].items():
-            if "post" in operations:
-                kind = operations["post"][GVK]["kind"]
-                refused += not any(
-                    self._created(path, kind, one) for one in ({"app": "a"}, {"matchLabels": {"app": "a"}})
-                )
-        return refused
+    def seed(self, document: dict[str, Any]) -> list[str]:
+        """Create one object of each kind, so that there is something to patch; the kinds that could not be created."""
+        paths = document["paths"].items()
+        kinds = {path: operations["post"][GVK] for path, operations in paths if "post" in operations}
+        return [kind["kind"] for path, kind in kinds.items() if "{name}" not in path and not self._created(path, kind)]
 
-    def _created(self, path: str, kind: str, selector: dict[str, Any]) -> bool:
-        group, version = path.removeprefix("/apis/").removeprefix("/api/").split("/")[:2]
-        known = f"{group}/{version}" if path.startswith("/apis/") else group
+    def _created(self, path: str, kind: dict[str, str]) -> bool:
         meta = {"name": NAMES[0], "namespace": "default"} if "{namespace}" in path else {"name": NAMES[0]}
-        body: dict[str, Any] = {
-            "apiVersion": known,
-            "kind": kind,
-            "metadata": meta,
-            "spec": {**SPEC, "selector": selector},
-        }
-        body |= {"template": SPEC["template"], "revision": 1, "involvedObject": {"namespace": "default"}}
+        version = f"{kind['group']}/{kind['version']}" if kind["group"] else kind["version"]
+        head = {"apiVersion": version, "kind": kind["kind"], "metadata": {**meta, "labels": LABELS}}
+        body = {**head, **KNOWN.get(kind["kind"], {})}
         try:
             self._asked(path.replace("{namespace}", "default"), json.dumps(body).encode())
         except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                print(f"{kind['kind']}: {error.read().decode()[:300]}", flush=True)
             return error.code == HTTPStatus.CONFLICT
         return True
+
+    def groups(self) -> list[str]:
+        """The documents of all groups that have objects."""
+        return [one for one in self._asked("/openapi/v3")["paths"] if one.count("/") == 2 or one == "api/v1"]
 
     def _asked(self, path: str, body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(self.address + path, body, {"Content-Type": "application/json"})
@@ -157,7 +182,8 @@ def fuzz(api: Api, document: str, folder: Path, options: argparse.Namespace) -> 
     base = folder / document.replace("/", "_")
     schema, record, report = (base.with_suffix(f".{suffix}") for suffix in ("schema.json", "har", "report.json"))
     published = api.document(document)
-    print(f"{document}: {api.seed(published)} kinds could not be seeded", flush=True)
+    if refused := api.seed(published):
+        print(f"{document}: not seeded: {', '.join(refused)}", flush=True)
     schema.write_text(json.dumps(narrowed(published)))
     record.unlink(missing_ok=True)
     report.unlink(missing_ok=True)
@@ -209,7 +235,7 @@ def run(cluster: Cluster, options: argparse.Namespace) -> list[str]:
     api = Api(cluster.home, part["address"])
     found: list[str] = []
     before = after = resident(part["pid"])
-    for document in options.documents:
+    for document in api.groups() if options.documents == ["all"] else options.documents:
         codes, more = fuzz(api, document, cluster.home.parent, options)
         found += more
         try:
@@ -233,7 +259,9 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=20, help="requests per operation (default 20)")
     parser.add_argument("--seed", type=int, help="repeat a run")
     parser.add_argument("--growth", type=float, default=GROWTH, help=f"MiB that are no finding (default {GROWTH})")
-    parser.add_argument("documents", nargs="*", default=["apis/apps/v1", "api/v1"], help="default: apis/apps/v1 api/v1")
+    parser.add_argument(
+        "documents", nargs="*", default=["apis/apps/v1", "api/v1"], help="such as apis/apps/v1, or `all`"
+    )
     options = parser.parse_args()
     if options.schemathesis is None or shutil.which(options.schemathesis) is None:
         print(MISSING, file=sys.stderr)

@@ -1,7 +1,8 @@
 """`./dev soak`: updates and kills of control plane and Envoy under load, over and over; exit 1 when a request failed.
 
-Two things are promised, and both are counted here round by round:
+Three things are promised, and all are counted here round by round:
 - an update loses no request, also when the control plane is killed in the middle of it;
+- neither does a canary that people update, promote, abort and scale at any moment;
 - `kill -9` of the control plane loses no acknowledged write.
 A kill of Envoy cuts the connections that it holds. What that costs is told; only what fails after it is back counts.
 """
@@ -23,11 +24,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.e2e import shop
 from tests.e2e.cluster import Cluster
 from tests.e2e.killing import kill_in_a_loop
-from tests.e2e.traffic import load
+from tests.e2e.traffic import Load, targets
 
 from drumroll.load.ledger import Outcome, summarize
+from drumroll.load.plan import LoadPlan
 
 REPLICAS = 4
+EVENTS = 60  # of one history of a canary
 
 
 @dataclass(frozen=True)
@@ -85,18 +88,7 @@ class Soak:
     def _measured(
         self, number: int, kind: str, act: Callable[[], None], excused_until: Callable[[], float] = lambda: 0.0
     ) -> Round:
-        try:
-            with load(self._cluster, websockets=False) as running:
-                act()
-        except AssertionError as error:
-            return Round(number, kind, failed=1, trouble=str(error)[:2000])
-        ledger = running.ledger
-        failed = ledger.with_outcome(Outcome.FAILED)
-        counted = [entry for entry in failed if ledger.started + entry.at > excused_until()]
-        summary = summarize(ledger)
-        excused = len(failed) - len(counted)
-        trouble = str(summary.failures) if counted else ""
-        return Round(number, kind, summary.sent, len(counted), excused, round(summary.p99 * 1e3, 1), trouble)
+        return measured(self._cluster, number, kind, act, excused_until)
 
     def _next_version(self) -> None:
         self._set_image()
@@ -118,6 +110,31 @@ class Soak:
         return next((part["pid"] for part in self._cluster.status()["parts"] if part["name"] == "envoy"), 0)
 
 
+def measured(
+    cluster: Cluster,
+    number: int,
+    kind: str,
+    act: Callable[[], None],
+    excused_until: Callable[[], float] = lambda: 0.0,
+    *,
+    tls: bool = True,
+) -> Round:
+    """What a load that runs meanwhile makes of it."""
+    chosen = tuple(target for target in targets(cluster, websockets=False) if tls or not target.tls)
+    try:
+        with Load(LoadPlan(chosen, seconds=1800), cluster.home) as running:
+            act()
+    except AssertionError as error:
+        return Round(number, kind, failed=1, trouble=str(error)[:2000])
+    ledger = running.ledger
+    failed = ledger.with_outcome(Outcome.FAILED)
+    counted = [entry for entry in failed if ledger.started + entry.at > excused_until()]
+    summary = summarize(ledger)
+    excused = len(failed) - len(counted)
+    trouble = str(summary.failures) if counted else ""
+    return Round(number, kind, summary.sent, len(counted), excused, round(summary.p99 * 1e3, 1), trouble)
+
+
 def soak_updates(base: Path, isolation: str, rounds: int) -> list[Round]:
     """Rounds of updates; in turn nothing, the control plane and Envoy is killed."""
     cluster = Cluster(base / "shop", isolation)
@@ -128,6 +145,24 @@ def soak_updates(base: Path, isolation: str, rounds: int) -> list[Round]:
         for number in range(1, rounds + 1):
             act = (soak.update, soak.kill_control_plane, soak.kill_envoy)[(number - 1) % 3]
             found.append(act(number))
+            _tell(found[-1])
+        return found
+    finally:
+        cluster.down()
+
+
+def soak_canaries(base: Path, isolation: str, histories: int) -> list[Round]:
+    """Histories of a canary: people do anything at any moment, and the control plane is killed now and then."""
+    from scripts.soak_rollouts import History
+
+    cluster = Cluster(base / "canary", isolation)
+    cluster.up()
+    try:
+        found = []
+        for seed in range(histories):
+            history = History(cluster, seed, EVENTS)
+            history.begin()
+            found.append(measured(cluster, seed, "history of a canary", history.happen, tls=False))
             _tell(found[-1])
         return found
     finally:
@@ -160,12 +195,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30, help="updates under load (default 30)")
     parser.add_argument("--kills", type=int, default=200, help="kills while writers write (default 200)")
+    parser.add_argument("--histories", type=int, default=5, help="histories of a canary (default 5)")
     parser.add_argument("--isolation", choices=("auto", "container", "loopback"), default="auto")
     parser.add_argument("--json", type=Path, help="also write the report to this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="drumroll-soak-") as folder:
         base = Path(folder)
         report = soak_updates(base, options.isolation, options.rounds) if options.rounds else []
+        if options.histories:
+            report += soak_canaries(base, options.isolation, options.histories)
         if options.kills:
             report.append(soak_kills(base, options.kills))
     failed = sum(done.failed for done in report)

@@ -39,7 +39,7 @@ class Measured:
 
     def parts(self) -> dict[str, int]:
         """Process ids by name; the parts of one process are `control plane`."""
-        ours = ("apiserver", "controllers", "node", "proxy")
+        ours = ("apiserver", "controllers", "rollouts", "node", "proxy")
         found = json.loads(drumroll(self.home, "status", "-o", "json"))["parts"]
         return {"control plane" if part["name"] in ours else part["name"]: part["pid"] for part in found}
 

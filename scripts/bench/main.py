@@ -10,29 +10,30 @@ from pathlib import Path
 
 from bench import api, rollouts, start
 from bench.cluster import environment
+from bench.goals import growth, shares
 
 Figures = dict[str, float]
 
 
-def groups(base: Path, isolation: str) -> dict[str, tuple[str, bool, Callable[[], Figures]]]:
-    """By the word for `--only`: what it is, whether it is measured several times, how."""
+def groups(base: Path, isolation: str) -> dict[str, tuple[str, Callable[[], Figures]]]:
+    """By the word for `--only`: what it is, and how it is measured."""
     simulated = "pods, simulated node"
     with_proxy = "apiserver,controllers,proxy"
     return {
-        "start": ("Start", True, lambda: start.start(base, isolation)),
-        "memory": ("Memory at rest", False, lambda: start.idle_memory(base, isolation)),
-        "write": ("Stages of a write, one at a time", True, lambda: api.writing(base, isolation)),
-        "verbs": ("The API over TLS", True, lambda: api.verbs(base, isolation)),
-        "lists": ("Lists and memory per object", False, lambda: api.lists(base, isolation)),
-        "fanout": ("Watch fan-out", False, lambda: api.fan_out(base, isolation)),
-        "idle": ("Idle watches", False, lambda: api.idle_watches(base, isolation)),
-        "rollout-100": (f"Rollout of 100 {simulated}", True, lambda: rollouts.rollout(base, isolation, 100)),
-        "rollout-1000": (f"Rollout of 1,000 {simulated}", True, lambda: rollouts.rollout(base, isolation, 1000)),
+        "start": ("Start", lambda: start.start(base, isolation)),
+        "memory": ("Memory at rest", lambda: start.idle_memory(base, isolation)),
+        "write": ("Stages of a write, one at a time", lambda: api.writing(base, isolation)),
+        "verbs": ("The API over TLS", lambda: api.verbs(base, isolation)),
+        "lists": ("Lists and memory per object", lambda: api.lists(base, isolation)),
+        "fanout": ("Watch fan-out", lambda: api.fan_out(base, isolation)),
+        "idle": ("Idle watches", lambda: api.idle_watches(base, isolation)),
+        "rollout-100": (f"Rollout of 100 {simulated}", lambda: rollouts.rollout(base, isolation, 100)),
+        "rollout-1000": (f"Rollout of 1,000 {simulated}", lambda: rollouts.rollout(base, isolation, 1000)),
         "rollout-1000-proxy": (
-            f"Rollout of 1,000 {simulated}, with the proxy", True,
+            f"Rollout of 1,000 {simulated}, with the proxy",
             lambda: rollouts.rollout(base, isolation, 1000, with_proxy),
         ),
-        "rollout-10000": (f"Rollout of 10,000 {simulated}", False, lambda: rollouts.rollout(base, isolation, 10_000)),
+        "rollout-10000": (f"Rollout of 10,000 {simulated}", lambda: rollouts.rollout(base, isolation, 10_000)),
     }  # fmt: skip
 
 
@@ -56,13 +57,18 @@ def main() -> None:
     options = parser.parse_args()
     base = Path(tempfile.mkdtemp(prefix="drumroll-bench-"))
     report: dict[str, Figures] = {"This machine": environment()}
+    by_word: dict[str, Figures] = {}
     try:
         start.build_sample(base)
-        for word, (title, again, measure) in groups(base, options.isolation).items():
+        for word, (title, measure) in groups(base, options.isolation).items():
             if options.only and word not in options.only:
                 continue
-            report[title] = median([measure() for _ in range(options.runs if again else 1)])
+            report[title] = by_word[word] = median([measure() for _ in range(options.runs)])
             print(table(title, report[title]), flush=True)
+        for title, figures in (("Shares of the goals", shares(by_word)), ("Growth", growth(by_word))):
+            if figures:
+                report[title] = figures
+                print(table(title, figures), flush=True)
     finally:
         shutil.rmtree(base, ignore_errors=True)
     if options.json:

@@ -118,3 +118,19 @@ def test_no_body_is_answered_with_a_fault_of_ours(caplog, thrown):
 async def test_no_path_is_answered_with_a_fault_of_ours(server, method, path):
     response = await server.send(method, path, {} if method in ("POST", "PUT", "PATCH") else None)
     assert 400 <= response.status < 500
+
+
+async def _warned(data: dict[str, Any]) -> list[str]:
+    server = Server()
+    await server.api.prepare()
+    response = await server.send("POST", CONFIG_MAPS, {**config_map("a"), **data})
+    assert response.status == 201
+    return [value for name, value in response.headers if name == "Warning"]
+
+
+def test_many_warnings_are_cut_and_then_left_out():
+    """An answer's header stays readable for every client, whatever unknown fields it was about."""
+    few = asyncio.run(_warned({"x" * 300: 1, "b": 1}))
+    assert few == [f'299 - "unknown field \\"{"x" * 300}\\""', '299 - "unknown field \\"b\\""']
+    many = asyncio.run(_warned({f"{number}{'x' * 300}": 1 for number in range(10, 60)}))
+    assert (len(many), {len(one) for one in many}) == (16, {256 + len('299 - ""') + 1})

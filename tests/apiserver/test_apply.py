@@ -106,8 +106,15 @@ async def test_a_yaml_body_with_nulls_and_comments(server):
         ("fieldManager=me", {"metadata": {"managedFields": [{"manager": "x"}]}}, 400, "managedFields must be nil"),
         ("fieldManager=me", {"metadata": {"uid": "u"}}, 409, "uid mismatch: the provided object specified uid u"),
         ("fieldManager=me", {"kind": "Secret"}, 400, "Secret in version"),
+        ("fieldManager=me", {"data": {"a": 1}}, 500,
+         "failed to create typed patch object (/a; /v1, Kind=ConfigMap): .data.a:"
+         " expected string, got &value.valueUnstructured{Value:1}"),
+        ("fieldManager=me", {"metadata": {"labels": ["x"]}}, 500, ".metadata.labels: expected map, got &{[x]}"),
+        ("fieldManager=me", {"immutable": "no"}, 500, ".immutable: expected boolean, got &{no}"),
+        ("fieldManager=me", {"metadata": {"ownerReferences": [{"name": "x"}]}}, 500,
+         ".metadata.ownerReferences: element 0: associative list with keys has an element that omits all key fields"),
         ("fieldManager=me", {"dat": {}}, 500,
-         "failed to create typed patch object (default/a; v1, Kind=ConfigMap): .dat: field not declared in schema"),
+         "failed to create typed patch object (/a; /v1, Kind=ConfigMap): .dat: field not declared in schema"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_applied(server, query, change, code, words):
@@ -154,6 +161,25 @@ async def test_a_scale_is_owned_under_its_own_name(server):
     status, refused = await apply(server, deployment(replicas=1), f"{DEPLOYMENTS}/web")
     assert status == 409
     assert 'conflict with "scaler" with subresource "scale" using apps/v1: .spec.replicas' in refused["message"]
+
+
+async def test_a_scale_is_applied_as_a_field_of_its_object(server):
+    await server.made("POST", f"{DEPLOYMENTS}?fieldManager=maker", deployment())
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 4}}
+    refused = await server.refused(
+        409, "PATCH", f"{DEPLOYMENTS}/web/scale?fieldManager=scaler", scale, content_type=YAML
+    )
+    assert 'conflict with "maker" using apps/v1: .spec.replicas' in refused
+    path = f"{DEPLOYMENTS}/web/scale?fieldManager=scaler&force=true"
+    found = await server.made("PATCH", path, scale, content_type=YAML)
+    assert (found["kind"], found["spec"]) == ("Scale", {"replicas": 4})
+    entries = (await server.made("GET", f"{DEPLOYMENTS}/web"))["metadata"]["managedFields"]
+    (entry,) = (e for e in entries if e["manager"] == "scaler")
+    assert (entry["subresource"], entry["operation"], entry["apiVersion"]) == ("scale", "Apply", "apps/v1")
+    assert entry["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+    wrong = {**scale, "spec": {"replicas": "4"}}
+    message = await server.refused(500, "PATCH", path, wrong, content_type=YAML)
+    assert message.endswith("Kind=Scale): .spec.replicas: expected numeric (int or float), got string")
 
 
 async def test_a_put_without_entries_keeps_them_and_one_with_an_empty_entry_forgets_them(server):

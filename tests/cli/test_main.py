@@ -15,12 +15,11 @@ from drumroll.assembly.outliving import outliving_processes
 from drumroll.assembly.registry import claim, running_parts
 from drumroll.assembly.settings import first_settings, is_damaged, load_settings
 from drumroll.cli.main import main
+from tests.commands import run
 
 
 def drumroll(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "drumroll.cli.main", *arguments], capture_output=True, text=True, check=False, timeout=60
-    )
+    return run([sys.executable, "-m", "drumroll.cli.main", *arguments], check=False, timeout=60)
 
 
 @pytest.mark.parametrize(

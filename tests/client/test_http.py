@@ -66,6 +66,19 @@ async def test_objects_come_and_go_with_a_client_certificate(tmp_path: Path) -> 
             await client.get(CONFIG_MAP, "default", "a")
 
 
+async def test_a_token_can_be_renewed_and_one_in_a_file_is_read_there(tmp_path: Path) -> None:
+    async with served(tmp_path) as connection:
+        bearer = replace(connection, certificate=b"", key=b"", token="old")
+        async with HttpTransport(bearer) as transport:
+            with pytest.raises(ApiError):
+                await Client(transport).list(NAMESPACE)
+            await transport.renew(replace(bearer, token="secret"))
+            assert (await Client(transport).list(NAMESPACE)).items
+        (tmp_path / "token").write_text("secret\n")
+        async with HttpTransport(replace(bearer, token="", token_file=tmp_path / "token")) as transport:
+            assert (await Client(transport).list(NAMESPACE)).items
+
+
 async def test_a_token_will_do_and_a_wrong_one_will_not(tmp_path: Path) -> None:
     async with served(tmp_path) as connection:
         bearer = replace(connection, certificate=b"", key=b"", token="secret")

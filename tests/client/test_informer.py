@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Network
+from typing import Any
 
 import pytest
 
@@ -210,3 +211,97 @@ async def test_events_are_written_in_order_and_counted() -> None:
         events = (await here.client.list(EVENT, "default")).items
         assert [(event["message"], event["count"]) for event in events] == [("first", 2), ("second", 1)]
         assert events[0]["source"] == {"component": "tester", "host": "n1"}
+
+
+async def test_informers_of_one_client_share_a_watch_and_the_objects() -> None:
+    async with place() as here:
+        await here.put("a")
+        await here.reaches({"a"})
+        requests = here.wire.requests
+        second = Informer(here.informer._client, CONFIG_MAP, "default", label_selector="app")
+        async with following(second):
+            assert here.wire.requests == requests
+            assert second.get(Key("default", "a")) is here.informer.get(Key("default", "a"))
+            await here.put("b")
+            async with asyncio.timeout(10):
+                await second.wait_until(lambda: len(second.items()) == 2)
+            assert here.names() == {"a", "b"}
+        await here.put("c")
+        await here.reaches({"a", "b", "c"})
+        assert len(second.items()) == 2
+
+
+async def test_a_feed_ends_with_its_last_follower_and_begins_anew() -> None:
+    async with place() as here:
+        other = Informer(here.informer._client, CONFIG_MAP, "default")
+        async with following(other):
+            assert here.wire.streams == 2
+        assert here.wire.streams == 1
+        await here.put("a", app="x", other="x")
+        async with following(other):
+            async with asyncio.timeout(10):
+                await other.wait_until(lambda: other.get(Key("default", "a")) is not None)
+
+
+async def test_a_follower_that_fails_ends_alone() -> None:
+    async with place() as here:
+        bad = Informer(here.informer._client, CONFIG_MAP, "default", label_selector="app")
+
+        def fail(_old: Obj | None, new: Obj | None) -> None:
+            raise ValueError((new or {})["metadata"]["name"])
+
+        bad.subscribe(fail)
+        task = asyncio.create_task(bad.run())
+        async with asyncio.timeout(10):
+            await bad.wait_synced()
+            await here.put("a")
+            await here.reaches({"a"})
+            with pytest.raises(ValueError, match="a"):
+                await task
+        await here.put("b")
+        await here.reaches({"a", "b"})
+
+
+async def test_a_selection_from_a_shared_feed_is_what_a_watch_with_a_selector_tells() -> None:
+    async with place() as here:
+        await here.put("before", app="web", tier="x")
+        stories: list[list[tuple[Any, ...]]] = []
+        everything = Informer(here.informer._client, CONFIG_MAP)
+        alone = Informer(Client(here.wire), CONFIG_MAP, label_selector="tier=x")
+        chosen = Informer(here.informer._client, CONFIG_MAP, label_selector="tier=x")
+        for informer in (alone, chosen):
+            story: list[tuple[Any, ...]] = []
+            informer.subscribe(lambda *states, story=story: story.append(tuple(map(_seen, states))))
+            stories.append(story)
+        async with following(everything), following(alone), following(chosen):
+            assert here.wire.streams == 3  # that of the place, of everything and of the lone one
+            await here.put("a", app="web", tier="x")
+            await here.put("b", app="web")
+            await here.client.patch(CONFIG_MAP, "default", "b", {"metadata": {"labels": {"tier": "x"}}})
+            await here.client.patch(CONFIG_MAP, "default", "a", {"data": {"k": "v"}})
+            await here.client.patch(CONFIG_MAP, "default", "a", {"metadata": {"labels": {"tier": None}}})
+            await here.client.delete(CONFIG_MAP, "default", "before")
+            last = await here.client.patch(CONFIG_MAP, "default", "a", {"data": {"k": "w"}})
+            async with asyncio.timeout(10):
+                await chosen.wait_revision(last["metadata"]["resourceVersion"])
+                await alone.wait_until(lambda: {one["metadata"]["name"] for one in alone.items()} == {"b"})
+        assert stories[0] == stories[1]
+        assert len(stories[0]) == 6
+
+
+def _seen(obj: Obj | None) -> tuple[Any, ...] | None:
+    if obj is None:
+        return None
+    return obj["metadata"]["name"], obj["metadata"]["labels"], obj["metadata"]["resourceVersion"]
+
+
+@asynccontextmanager
+async def following(informer: Informer) -> AsyncIterator[None]:
+    task = asyncio.create_task(informer.run())
+    try:
+        async with asyncio.timeout(10):
+            await informer.wait_synced()
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

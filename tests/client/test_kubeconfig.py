@@ -1,6 +1,7 @@
 """Kubeconfig files: read, written, merged into the user's own and taken out again."""
 
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from drumroll.client.kubeconfig import (
     Connection,
     KubeconfigError,
     load_kubeconfig,
+    load_user_config,
     merge_context,
     remove_context,
     write_kubeconfig,
@@ -104,3 +106,96 @@ def test_damaged_yaml_is_told_in_one_line(user_file: Path) -> None:
     user_file.write_text("a: [\n")
     with pytest.raises(KubeconfigError, match=r"is not YAML \(line 2\)$"):
         merge_context(user_file, "drumroll", OURS)
+
+
+PROGRAM = """\
+import json, os, sys
+info = json.loads(os.environ["KUBERNETES_EXEC_INFO"])
+assert info["spec"]["cluster"]["server"] == "https://example.com", info
+print(json.dumps({"kind": "ExecCredential", "status": {"token": os.environ["WHO"] + sys.argv[1]}}))
+"""
+
+
+def kubeconfig_with(tmp_path: Path, user: dict) -> Path:
+    config = {
+        "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a", "namespace": "shop"}}],
+        "clusters": [{"name": "a", "cluster": {"server": "https://example.com"}}],
+        "users": [{"name": "a", "user": user}],
+    }
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_a_program_may_log_in(tmp_path: Path):
+    program = tmp_path / "login.py"
+    program.write_text(PROGRAM)
+    user = {
+        "exec": {
+            "command": sys.executable,
+            "args": [str(program), "-1"],
+            "env": [{"name": "WHO", "value": "me"}],
+            "provideClusterInfo": True,
+        }
+    }
+    connection, namespace = load_user_config([kubeconfig_with(tmp_path, user)])
+    assert (connection.token, namespace) == ("me-1", "shop")
+
+
+@pytest.mark.parametrize(
+    ("exec_", "said"),
+    [
+        ({"command": "no-such-login", "installHint": "Get it there."}, "is not installed. Get it there."),
+        ({"command": sys.executable, "args": ["-c", "raise SystemExit('not today')"]}, "status 1: not today"),
+        ({"command": sys.executable, "args": ["-c", "print('{}')"]}, "answered with no ExecCredential"),
+        ({"command": sys.executable, "args": ["-c", "print('{\"status\": {}}')"]}, "neither a token nor a certificate"),
+    ],
+)
+def test_a_login_that_fails_is_explained(tmp_path: Path, exec_: dict, said: str):
+    with pytest.raises(KubeconfigError) as error:
+        load_user_config([kubeconfig_with(tmp_path, {"exec": exec_})])
+    assert said in str(error.value)
+
+
+def test_of_several_files_the_first_that_has_an_entry_counts(tmp_path: Path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text(yaml.safe_dump({"users": [{"name": "u", "user": {"token": "one"}}], "current-context": "c"}))
+    second.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": "other",
+                "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+                "clusters": [{"name": "k", "cluster": {"server": "https://k/"}}],
+                "users": [{"name": "u", "user": {"token": "two"}}],
+            }
+        )
+    )
+    connection, namespace = load_user_config([tmp_path / "missing", first, second])
+    assert (connection.server, connection.token, namespace) == ("https://k", "one", "")
+    with pytest.raises(KubeconfigError, match="no entry 'nope' in contexts"):
+        load_user_config([first, second], "nope")
+    with pytest.raises(KubeconfigError, match="does not exist"):
+        load_user_config([tmp_path / "missing"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("contexts: {a: b}\ncurrent-context: a", "contexts is no list of entries"),
+        ("contexts: [a]\ncurrent-context: a", "contexts is no list of entries"),
+        ("contexts: [{name: a, context: b}]\ncurrent-context: a", "context of 'a' is no object"),
+        ("contexts: []", "no context is current"),
+        (
+            "contexts: [{name: a, context: {cluster: a}}]\ncurrent-context: a\n"
+            "clusters: [{name: a, cluster: {server: 'https://x', certificate-authority-data: abc}}]",
+            "certificate-authority-data is no base64",
+        ),
+        ("contexts: [{name: a, context: {cluster: a}}]\ncurrent-context: a\nclusters: [{name: a}]", "names no server"),
+    ],
+)
+def test_a_file_that_is_no_kubeconfig_is_explained(tmp_path: Path, text: str, said: str):
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(KubeconfigError, match=said):
+        load_user_config([path])

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.clients.story import EXEC, LABELS, NAME, NEW, OLD, SELECTOR, check_gone, images_that_run, shop
-from tests.e2e.cluster import KUBECTL, Cluster, run
+from tests.commands import run
+from tests.e2e.cluster import KUBECTL, Cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.kubectl]
 CACHE = Path.home() / ".cache" / "drumroll-tests" / "kubectl-debian"
@@ -45,7 +46,7 @@ def kubectl(request: pytest.FixtureRequest, cluster: Cluster, namespace: str) ->
 
     def typed(*arguments: str, stdin: str = "") -> str:
         command = [binary, "--kubeconfig", str(cluster.kubeconfig), "-n", namespace, *arguments]
-        return run(command, {"HOME": str(home)}, stdin=stdin).stdout
+        return run(command, environment={"HOME": str(home)}, stdin=stdin).stdout
 
     return typed
 

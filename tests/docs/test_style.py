@@ -19,9 +19,11 @@ LONG: dict[str, int] = {}
 EDGES = {
     "apiserver/server.py": "one request",
     "assembly/control_plane.py": "one part of the cluster",
-    "controllers/loop.py": "one turn of a controller",
+    "client/feeds.py": "one of those who follow a feed",
+    "reconcile/loop.py": "one turn of a controller",
     "load/run.py": "one request that the load generator sent",
     "node/agent.py": "one pod",
+    "proxy/grpc_server.py": "one stream of Envoy's",
 }
 """Where any fault may be caught, and what it then ends."""
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drumroll.domain.envoy.routes import ingress_routes, service_routes
+from drumroll.domain.envoy.routes import edge_configuration, ingress_hosts, service_routes
 from drumroll.domain.ingress import Backend, Host, Path, ingress_rules, is_ours
 from drumroll.objects.meta import Key, key_of
 
@@ -206,7 +206,7 @@ def actions(routes):
 
 
 def host_routes(host, *, tls_port=None):
-    table = ingress_routes("t", [host], tls_port=tls_port, port=80)
+    table = edge_configuration("t", ingress_hosts([host], tls_port), 80)
     return {one["name"]: one["routes"] for one in table["virtual_hosts"]}
 
 
@@ -256,3 +256,89 @@ def test_a_wildcard_host_takes_exactly_one_label():
 )
 def test_how_a_path_matches(path, match):
     assert host_routes(Host("a.test", (path,), tls=False))["a.test"][1]["match"] == match
+
+
+def canary(*paths, name="c", age=2, **notes):
+    return ingress(*paths, name=name, age=age, notes={key.replace("_", "-"): value for key, value in notes.items()})
+
+
+def destinations(*ingresses):
+    """Each route of the host's paths that is not for reading requests only: what it asks for, and where it leads."""
+    rules = rules_of(*ingresses)
+    (host,) = ingress_hosts(rules.hosts, None)
+    found = []
+    for route in host["routes"][:-1]:
+        headers = list(route["match"].get("headers", ()))
+        if any(h["name"] == ":method" for h in headers):
+            continue
+        wanted = [f"{h['name']}~{next(iter(h['string_match'].values()))}" for h in headers]
+        to = route.get("route", {})
+        split = [(c["name"].split("/")[1], c["weight"]) for c in to.get("weighted_clusters", {}).get("clusters", ())]
+        found.append((wanted, split or to.get("cluster", "503/503").split("/")[1]))
+    return found, complaints(rules)
+
+
+@pytest.mark.parametrize(
+    ("notes", "wanted"),
+    [
+        ({}, [([], "web")]),
+        ({"canary_weight": "0"}, [([], "web")]),
+        ({"canary_weight": "20"}, [([], [("other", 20), ("web", 80)])]),
+        ({"canary_weight": "100"}, [([], "other")]),
+        ({"canary_weight": "3", "canary_weight_total": "1000"}, [([], [("other", 3), ("web", 997)])]),
+        ({"canary_by_header": "x-beta"}, [(["x-beta~always"], "other"), (["x-beta~never"], "web"), ([], "web")]),
+        ({"canary_by_header": "x-beta", "canary_by_header_value": "yes"}, [(["x-beta~yes"], "other"), ([], "web")]),
+        (
+            {"canary_by_header": "x-beta", "canary_by_header_pattern": "^a|b"},
+            [(["x-beta~{'regex': '.*(?:^a|b).*'}"], "other"), ([], "web")],
+        ),
+    ],
+)
+def test_a_canary_takes_its_part_of_a_path(notes, wanted):
+    found, told = destinations(ingress(entry("/")), canary(entry("/", name="other"), canary="true", **notes))
+    assert found == wanted
+    assert told == []
+
+
+def test_a_header_decides_before_a_cookie_and_a_cookie_before_the_weight():
+    notes = {"canary": "true", "canary_by_header": "x", "canary_by_cookie": "y", "canary_weight": "5"}
+    found, _ = destinations(ingress(entry("/")), canary(entry("/", name="other"), **notes))
+    assert [where for _, where in found] == ["other", "web", "other", "web", [("other", 5), ("web", 95)]]
+
+
+@pytest.mark.parametrize(
+    ("paths", "notes", "told"),
+    [
+        ([entry("/else", name="other")], {}, "NoMainIngress"),
+        ([entry("/", "Exact", name="other")], {}, "NoMainIngress"),
+        ([entry("/", name="other")], {"canary_weight": "many"}, "InvalidCanary"),
+        ([entry("/", name="other")], {"canary_weight": "-1"}, "InvalidCanary"),
+        ([entry("/", name="other")], {"canary_weight": "101"}, "InvalidCanary"),
+        ([entry("/", name="other")], {"canary_by_header": "a b"}, "InvalidCanary"),
+        ([entry("/", name="other")], {"canary_by_header_value": "a"}, "InvalidCanary"),
+        ([entry("/", name="other")], {"canary_by_header": "a", "canary_by_header_pattern": "("}, "InvalidCanary"),
+    ],
+)
+def test_what_is_wrong_with_a_canary_is_told(paths, notes, told):
+    found, reasons = destinations(ingress(entry("/")), canary(*paths, canary="true", **notes))
+    assert reasons == [("c", told)]
+    assert found[-1][1] == ("other" if notes.get("canary_weight") == "101" else "web")
+
+
+def test_an_older_canary_keeps_the_path_and_an_ingress_that_is_none_is_no_canary():
+    first, second = (
+        canary(entry("/", name="other"), canary="true", canary_weight="10"),
+        canary(entry("/", name="web"), name="d", age=3, canary="true", canary_weight="90"),
+    )
+    found, told = destinations(second, ingress(entry("/")), first)
+    assert found == [([], [("other", 10), ("web", 90)])]
+    assert told == [("d", "PathTaken")]
+    assert destinations(ingress(entry("/")), canary(entry("/", name="other"), canary="false"))[1] == [
+        ("c", "PathTaken")
+    ]
+
+
+def test_a_canary_of_a_service_that_is_not_there_answers_503_for_its_share():
+    found, told = destinations(ingress(entry("/")), canary(entry("/", name="gone"), canary="true", canary_weight="25"))
+    assert [where for _, where in found] == ["503", "web"]
+    assert told == [("c", "ServiceNotFound")]

@@ -18,6 +18,11 @@ def pod(*init, policy="Always", containers=("web",), sidecars=()):
     }
 
 
+def debugged(subject):
+    subject["spec"]["ephemeralContainers"] = [{"name": "look"}]
+    return subject
+
+
 def up(attempt=0):
     return Run("id", attempt, started_at=NOW)
 
@@ -71,6 +76,23 @@ def entry(delay, ago):
         pytest.param(
             pod("mesh", sidecars=("mesh",)), {"mesh": done(0), "web": up()}, {"web"}, Plan(("mesh",)),
             id="a sidecar that ended comes back whatever its exit code",
+        ),
+        pytest.param(debugged(pod()), {"web": up()}, {"web"}, Plan(("look",), initialized=True), id="a helper starts"),
+        pytest.param(debugged(pod("one")), {"one": up()}, {"one"}, Plan(("look",)), id="also before the others"),
+        pytest.param(
+            debugged(pod()), {"web": up(), "look": done(1)}, {"web"}, Plan(initialized=True), id="and never again"
+        ),
+        pytest.param(
+            debugged(pod(policy="Never")), {"web": done(), "look": up()}, {"look"}, Plan(initialized=True, ended=True),
+            id="a helper does not keep a pod up",
+        ),
+        pytest.param(
+            debugged(pod(policy="Never")), {"web": done()}, set(), Plan(initialized=True, ended=True),
+            id="nor does it start in one that has ended",
+        ),
+        pytest.param(
+            debugged(pod("one", policy="Never")), {"one": done(1), "look": up()}, set(), Plan(ended=True),
+            id="nor after a failed init container",
         ),
     ],
 )  # fmt: skip

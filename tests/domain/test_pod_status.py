@@ -6,6 +6,8 @@ import pytest
 
 from drumroll.domain.pod import Run
 from drumroll.domain.pod_status import ContainerView, PodFacts, Waiting, build_status, status_patch
+from drumroll.objects.schema import message
+from drumroll.objects.strategic import merge_map
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -73,6 +75,15 @@ def test_conditions_of_a_ready_pod_in_their_order():
         ("ContainersReady", "True", 1),
         ("PodScheduled", "True", 1),
     ]
+
+
+def test_added_containers_are_shown_and_count_for_nothing():
+    facts = PodFacts([], [view(up(), ready=True)], "10.244.0.5", "10.244.0.1", NOW, [view(done(1), "look")])
+    status = build_status(pod(), facts, NOW)
+    (added,) = status["ephemeralContainerStatuses"]
+    assert (added["name"], added["ready"], added["state"]["terminated"]["exitCode"]) == ("look", False, 1)
+    assert "started" not in added
+    assert (status["phase"], condition(status, "Ready")[0]) == ("Running", "True")
 
 
 def condition(status, kind):
@@ -184,3 +195,12 @@ def test_conditions_of_others_stay_first():
     patch = status_patch(old, status_of(pod(status=old), view(up())))
     assert patch["$setElementOrder/conditions"][0] == {"type": "drumroll.dev/Drained"}
     assert all(c["type"] != "drumroll.dev/Drained" for c in patch["conditions"])
+
+
+def test_a_pod_that_starts_again_elsewhere_loses_its_old_address():
+    old = {"podIPs": [{"ip": "127.244.0.3"}], "hostIPs": [{"ip": "127.0.0.1"}]}
+    status = status_of(pod(status=old), view(up()))
+    patch = {"status": status_patch(old, status)}
+    merged = merge_map({"status": old}, patch, message("api.core.v1.Pod"))
+    assert merged["status"]["podIPs"] == status["podIPs"]
+    assert merged["status"]["hostIPs"] == status["hostIPs"]

@@ -1,7 +1,7 @@
 """ReplicaSets: how many pods come and go, which ones, and what is reported."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drumroll.domain.actions import Create, Delete, Patch, Plan, Together
+from drumroll.domain.replica import replica_of
 from drumroll.domain.replicaset import World, reconcile, slow_start
 from drumroll.domain.replicaset_ranking import first_to_die
 from drumroll.objects.errors import Forbidden
@@ -77,6 +78,10 @@ def test_one_that_lost_its_label_is_released() -> None:
     assert isinstance(release, Patch)
 
 
+def first(pods: list[Obj], count: int, crowds: dict[str, int], now: datetime) -> list[Obj]:
+    return [one.pod for one in first_to_die([replica_of(one) for one in pods], count, crowds, now)]
+
+
 def seconds(ago: float) -> str:
     return timestamp(NOW - timedelta(seconds=ago))
 
@@ -120,7 +125,7 @@ def test_who_dies_first(victim: Obj, survivor: Obj, request: pytest.FixtureReque
     one, other = ranked(names[0], **victim), ranked(names[1], **survivor)
     crowds = {"crowded": 3, "n": 1}
     for pods in ([one, other], [other, one]):
-        assert first_to_die(pods, 1, crowds, NOW) == [one]
+        assert first(pods, 1, crowds, NOW) == [one]
 
 
 def test_the_container_that_restarted_most_often_counts_and_init_containers_come_second() -> None:
@@ -128,14 +133,14 @@ def test_the_container_that_restarted_most_often_counts_and_init_containers_come
     shaky["status"]["containerStatuses"] = [{"restartCount": 0}, {"restartCount": 3}]
     unlucky["status"]["containerStatuses"] = [{"restartCount": 2}]
     unlucky["status"]["initContainerStatuses"] = [{"restartCount": 9}]
-    assert first_to_die([calm, shaky, unlucky], 3, {}, NOW) == [shaky, unlucky, calm]
+    assert first([calm, shaky, unlucky], 3, {}, NOW) == [shaky, unlucky, calm]
 
 
 @given(st.permutations([ranked(str(n), cost=str(n % 3), restarts=n % 2, ready=n % 4 != 0) for n in range(8)]))
 def test_the_order_of_pods_is_irrelevant(pods: list[Obj]) -> None:
-    names = [one["metadata"]["name"] for one in first_to_die(pods, 4, {}, NOW)]
+    names = [one["metadata"]["name"] for one in first(pods, 4, {}, NOW)]
     random.Random(1).shuffle(pods)
-    assert names == [one["metadata"]["name"] for one in first_to_die(pods, 4, {}, NOW)]
+    assert names == [one["metadata"]["name"] for one in first(pods, 4, {}, NOW)]
 
 
 def reported(plan: Plan, failures: tuple = ()) -> Obj:

@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.commands import run
+
 ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = shutil.which("kubectl")
-
-
-class CommandFailed(AssertionError):
-    """A command ended with an unexpected status; the message holds all that it said."""
 
 
 @dataclass
@@ -34,7 +32,7 @@ class Cluster:
 
     def drumroll(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "drumroll.cli.main", *arguments, "--home", str(self.home)]
-        return run(command, self.environment, check=check)
+        return run(command, environment=self.environment, check=check, cwd=ROOT)
 
     def up(self, *arguments: str) -> None:
         self.drumroll(
@@ -74,7 +72,7 @@ class Cluster:
         assert KUBECTL, "kubectl is missing"
         command = [KUBECTL, "--kubeconfig", str(self.kubeconfig), *arguments]
         environment = {"HOME": str(self.home), "KUBECACHEDIR": str(self.home / "kubecache"), **self.environment}
-        return run(command, environment, check=check, timeout=timeout, stdin=stdin)
+        return run(command, environment=environment, check=check, timeout=timeout, stdin=stdin, cwd=ROOT)
 
     def get(self, kind: str, name: str = "", namespace: str = "default", selector: str = "") -> Any:
         arguments = ["get", kind, *([name] if name else []), "-n", namespace, "-o", "json"]
@@ -93,15 +91,3 @@ class Cluster:
     def log_tail(self) -> str:
         log = self.home / "logs" / "control-plane.log"
         return log.read_text(errors="replace")[-4000:] if log.exists() else ""
-
-
-def run(
-    command: list[str], environment: dict[str, str], *, check: bool = True, timeout: float = 120, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=timeout, input=stdin,
-        check=False, cwd=ROOT,
-    )  # fmt: skip
-    if check and done.returncode != 0:
-        raise CommandFailed(f"{' '.join(command)}\nstatus {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done

@@ -41,8 +41,8 @@ def test_status_names_every_part_with_its_process(new_cluster: Callable[[str], C
     cluster.until(lambda: "envoy" in {part["name"] for part in cluster.status()["parts"]}, "Envoy runs", 20)
     status = cluster.status()
     parts = {part["name"]: part["pid"] for part in status["parts"]}
-    assert set(parts) == {"apiserver", "controllers", "node", "proxy", "envoy"}
-    assert len({parts[name] for name in ("apiserver", "controllers", "node", "proxy")}) == 1
+    assert set(parts) == {"apiserver", "controllers", "rollouts", "node", "proxy", "envoy"}
+    assert len({parts[name] for name in ("apiserver", "controllers", "rollouts", "node", "proxy")}) == 1
     for pid in parts.values():
         os.kill(pid, 0)
     assert (status["isolation"], status["home"]) == ("loopback", str(cluster.home))

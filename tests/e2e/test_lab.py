@@ -87,6 +87,7 @@ def terminal(new_cluster: Callable[[str], Cluster], tmp_path: Path) -> Terminal:
 @pytest.mark.e2e
 @pytest.mark.container
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # sixty commands of a person, most of which wait for something
 def test_every_command_of_the_lab_prints_what_a_stock_cluster_prints(terminal: Terminal) -> None:
     for step in read_transcript(TRANSCRIPT):
         if step.command.startswith("kubectl describe pod/"):

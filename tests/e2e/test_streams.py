@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run_bytes
 from tests.e2e.cluster import KUBECTL, Cluster
 from tests.e2e.elder_kubectl import elder_kubectl
 
@@ -47,10 +48,8 @@ class Shell:
         self.environment = {**os.environ, "HOME": str(cluster.home), "KUBECACHEDIR": str(cluster.home / "cache")}
 
     def run(self, *arguments: str, stdin: bytes = b"", timeout: float = 60) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [*self.command, *arguments], input=stdin, capture_output=True, timeout=timeout, env=self.environment,
-            check=False,
-        )  # fmt: skip
+        command = [*self.command, *arguments]
+        return run_bytes(command, stdin=stdin, timeout=timeout, environment=self.environment, check=False)
 
     def says(self, *arguments: str, stdin: bytes = b"") -> str:
         done = self.run(*arguments, stdin=stdin)
@@ -282,6 +281,21 @@ def test_logs(boxes: Cluster) -> None:
     assert b"must be greater than 0" in negative.stderr
     refused = shell.run("logs", "ticks", "-c", "nobody")
     assert b"container nobody is not valid for pod ticks" in refused.stderr
+
+
+def test_a_container_is_added_to_look_at_a_running_pod(boxes: Cluster) -> None:
+    shell = Shell(boxes, str(KUBECTL))
+    look = ("--image=box:1", "--target=web", "--profile=general", "--container")
+    done = shell.run("debug", "web", "-i", *look, "first", "--", "sh", "-c", "read line; echo got $line", stdin=b"hi\n")
+    assert b"got hi" in done.stdout, done.stderr
+    shell.says("debug", "web", *look, "second", "--", "sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline; sleep 100000")
+    boxes.until(lambda: shell.run("logs", "web", "-c", "second").returncode == 0, "the second one's start")
+    if boxes.isolation == "container":
+        boxes.until(lambda: "http.server" in shell.says("logs", "web", "-c", "second"), "the web server's own words")
+    assert shell.says("exec", "web", "-c", "second", "--", "echo", "here") == "here\n"
+    assert "Ephemeral Containers:" in shell.says("describe", "pod", "web")
+    assert shell.says("get", "pod", "web").split()[6:8] == ["1/1", "Running"]
+    shell.says("delete", "pod", "web", "--wait", "--timeout=20s")
 
 
 def _previous(cluster: Cluster, shell: Shell) -> None:

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from drumroll.objects.kinds import CONFIG_MAP, POD
+from drumroll.objects.wire import STRATEGIC_MERGE_PATCH
 from tests.node.cluster import NodeCluster, condition, is_ready, waiting_reason
 from tests.node.conftest import eventually
 
@@ -401,3 +402,23 @@ async def test_a_sidecar_starts_before_and_ends_after_the_program(cluster):
     await cluster.client.delete(POD, "default", "web")
     await cluster.gone()
     assert Path(out).read_text() == "web side"
+
+
+async def test_a_container_added_to_a_running_pod_runs_once_beside_it(cluster):
+    cluster.images.add("look:1", "import os\nprint('seen', flush=True)\nos._exit(3)\n")
+    await cluster.create_pod()
+    await cluster.pod_when(is_ready)
+    added = {"spec": {"ephemeralContainers": [{"name": "look", "image": "look:1"}]}}
+    await cluster.client.patch(
+        POD, "default", "web", added, subresource="ephemeralcontainers", content_type=STRATEGIC_MERGE_PATCH
+    )
+    pod = await cluster.pod_when(lambda p: "terminated" in p["status"]["ephemeralContainerStatuses"][0]["state"])
+    (status,) = pod["status"]["ephemeralContainerStatuses"]
+    assert (status["state"]["terminated"]["exitCode"], status["restartCount"], status["ready"]) == (3, 0, False)
+    assert is_ready(pod)
+    assert "seen" in cluster.log_text(pod, container="look")
+    await cluster.restart_node()
+    await asyncio.sleep(0.5)
+    assert (await cluster.pod())["status"]["ephemeralContainerStatuses"] == [status]
+    await cluster.client.delete(POD, "default", "web")
+    await cluster.gone()

@@ -249,6 +249,16 @@ async def test_exec_sees_the_containers_world(ground):
     assert (many.exit_code, len(many.output)) == (0, 10240)
 
 
+async def test_a_container_beside_another_sees_its_processes(ground):
+    sandbox = await ground.sandbox()
+    first = await ground.start(sandbox, *SLEEP)
+    look = ("sh", "-c", "cat /proc/1/cmdline | tr '\\0' ' '")
+    for name, beside, seen in (("look", first.container_id, "/bin/sleep 1000"), ("alone", "", "sh -c")):
+        spec = ground.spec(*look, name=name, beside=beside)
+        await ended(ground, await ground.runtime.start_container(sandbox, spec))
+        assert f" {seen}" in spec.log_path.read_text()
+
+
 async def test_exec_of_what_is_not_there_or_not_running_is_an_error(ground):
     state = await ground.start(await ground.sandbox(), *SLEEP)
     with pytest.raises(ContainerError, match="no-such"):

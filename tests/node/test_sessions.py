@@ -12,6 +12,7 @@ from drumroll.node.log_rotation import FILES, OpenLog, rotate
 from drumroll.node.logs import LogOptions, LogSource, last_output, log_files, read_log
 from drumroll.node.processes import LoopbackRuntime
 from drumroll.node.runtime import ContainerError, ContainerSpec, ExecCommand, SandboxSpec
+from drumroll.node.sessions import Launch, start_command
 from drumroll.objects.clock import now
 from drumroll.objects.stream import STDERR, STDOUT
 from tests.node.conftest import eventually, python_image
@@ -275,3 +276,25 @@ async def test_nothing_is_lost_when_a_container_ends_as_its_log_is_rotated(box):
     rotate(opened, now())
     assert last_output(running.log_path, 100, 5) == "bye\n"
     assert b"".join(file.read_bytes() for file in log_files(running.log_path)).count(b"bye") == 1
+
+
+async def test_a_command_whose_process_id_is_told_late_ends_with_its_client_too(tmp_path):
+    """As runc on a busy machine: the command runs already, and its process id is not yet in the file."""
+    word, told = f"word-{uuid.uuid4().hex}", tmp_path / "pid"
+    command = f"trap '' HUP TERM; exec -a {word} sleep 1000"
+    script = f'setsid bash -c "{command}" & child=$!; sleep 0.5; echo $child > {told}; wait'
+
+    def running():
+        lines = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
+        return any(line.startswith(word.encode()) for line in lines)
+
+    def leader():
+        return int(told.read_text()) if told.exists() and told.read_text() else None
+
+    async def is_running():
+        return running()
+
+    session = await start_command(Launch(["bash", "-c", script], stdin=False, tty=False, session=leader))
+    await eventually(is_running)
+    await session.close()
+    assert not running()

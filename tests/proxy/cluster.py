@@ -99,7 +99,7 @@ class Cluster:
         )
         return made["spec"]["clusterIP"]
 
-    async def pod(self, app="web", ready=True, grace=30):
+    async def pod(self, app="web", ready=True, grace=30, labels=None):
         """A pod with its program running, in the slice of the Service of its app."""
         self._count += 1
         name, ip = f"{app}-{self._count}", f"{self.pods_prefix}.{self._count}"
@@ -112,7 +112,7 @@ class Cluster:
             {
                 "apiVersion": "v1",
                 "kind": "Pod",
-                "metadata": {"namespace": "default", "name": name, "labels": {"app": app}},
+                "metadata": {"namespace": "default", "name": name, "labels": {"app": app, **(labels or {})}},
                 "spec": {
                     "nodeName": "here",
                     "terminationGracePeriodSeconds": grace,
@@ -200,7 +200,7 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def running_cluster(folder: Path, *, namespace: Path | None = None):
+async def running_cluster(folder: Path, *, namespace: Path | None = None, installs: bool = False):
     """A cluster for the length of the block; nothing of it is left behind."""
     one, two, three = os.urandom(3)
     address = f"127.{100 + one % 70}.{two}"
@@ -224,7 +224,7 @@ async def running_cluster(folder: Path, *, namespace: Path | None = None):
         )
     (folder / "r").mkdir()
     store = SqliteStore.open(folder / "state.db")
-    api = ApiServer(store, service_cidr=network.service_cidr, now=now)
+    api = ApiServer(store, service_cidr=network.service_cidr, now=now, installs=installs)
     await api.prepare()
     client = Client(InProcessTransport(api.handle, User("test", ("system:masters",))))
     cluster = Cluster(folder, client, network, str(network.pod_cidr.network_address).rsplit(".", 1)[0])

@@ -8,14 +8,14 @@ import aiohttp
 
 
 class Load:
-    def __init__(self, url, rate=100.0, method="GET"):
-        self.url, self.rate, self.method = url, rate, method
+    def __init__(self, url, rate=100.0, method="GET", headers=None):
+        self.url, self.rate, self.method, self.headers = url, rate, method, headers
         self.failures = []
         self.answers = collections.Counter()
 
     async def _one(self, session):
         try:
-            async with session.request(self.method, self.url) as response:
+            async with session.request(self.method, self.url, headers=self.headers) as response:
                 await response.read()
                 if response.status == 200:
                     self.answers[response.headers["X-Served-By"]] += 1
@@ -31,6 +31,13 @@ class Load:
                 tasks.create_task(self._one(session))
                 due += 1 / self.rate
                 await asyncio.sleep(max(0, due - loop.time()))
+
+    async def more(self, n, deadline=30):
+        """Return when `n` more requests have been answered."""
+        wanted = self.answers.total() + len(self.failures) + n
+        async with asyncio.timeout(deadline):
+            while self.answers.total() + len(self.failures) < wanted:
+                await asyncio.sleep(0.01)
 
     @contextlib.asynccontextmanager
     async def running(self):

@@ -1,5 +1,6 @@
 """Ingress through a real Envoy: hosts, paths in their order, rewrites, TLS by SNI, HTTP/2, redirects."""
 
+import asyncio
 import base64
 import datetime
 import http.client
@@ -160,11 +161,11 @@ async def test_the_client_is_named_to_the_program(cluster):
     assert headers["x-request-id"]
 
 
-def tls_connection(cluster, host):
+def tls_connection(cluster, host, port=None):
     """A TLS connection to the Ingress on which nothing was said yet."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    place = (cluster.network.listen, cluster.network.https_port)
+    place = (cluster.network.listen, port or cluster.network.https_port)
     return context.wrap_socket(socket.create_connection(place, timeout=5), server_hostname=host)
 
 
@@ -302,3 +303,32 @@ async def test_a_websocket_passes_the_ingress(cluster):
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as chat:
         await chat.send_str("hi")
         assert (await chat.receive_str()) == "one-1 hi"
+
+
+async def test_a_canary_gets_the_share_that_its_weight_says(cluster):
+    await shops(cluster, "stable", "fresh")
+    await ingress(cluster, "main", rule("a.example", ("/", "Prefix", "stable")))
+    notes = {
+        NGINX + "canary": "true", NGINX + "canary-weight": "20", NGINX + "canary-by-header": "x-beta",
+        NGINX + "canary-by-cookie": "beta",
+    }  # fmt: skip
+    await ingress(cluster, "beta", rule("a.example", ("/", "Prefix", "fresh")), notes=notes)
+    await settled(cluster, "a.example", "/")
+    url = f"http://{cluster.network.listen}:{cluster.network.http_port}/"
+
+    async def served(session, **headers):
+        async with session.get(url, headers={"Host": "a.example", **headers}) as response:
+            return (await response.json())["name"].split("-")[0]
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=50)) as session:
+
+        async def has_a_canary():
+            return await served(session, **{"x-beta": "always"}) == "fresh"
+
+        await eventually(has_a_canary)
+        assert await served(session, Cookie="a=1; beta=always") == "fresh"
+        assert await served(session, Cookie="beta=never") == "stable"
+        assert await served(session, Cookie="beta=always", **{"x-beta": "never"}) == "stable"
+        found = await asyncio.gather(*(served(session) for _ in range(3000)))
+    # 20 % of 3,000: 600, and 99.9 % of all samples lie within 3.29 standard deviations (21.9) of it
+    assert abs(found.count("fresh") - 600) <= 72

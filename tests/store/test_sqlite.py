@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from drumroll.objects.meta import Revision
+from drumroll.store import sqlite
 from drumroll.store.interface import Compacted, Damaged, Draft, Unavailable, Write
 from drumroll.store.recovery import Recovery, recover
 from drumroll.store.sqlite import SqliteStore
@@ -112,6 +113,46 @@ async def test_compaction_shrinks_the_file_and_keeps_every_current_object(tmp_pa
         again.subscribe("pods", Revision(50))
     again.subscribe("pods", Revision(revision - 5))
     await again.close()
+
+
+@pytest.mark.asyncio
+async def test_what_is_useless_on_disk_is_deleted_once_it_is_calm(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite, "_CALM_SECONDS", 0.01)
+    path = tmp_path / "s.db"
+    store = SqliteStore.open(path, Window(changes=10))
+    revision = 0
+    for n in range(100):
+        revision = (await store.write(write("a/x", f"v{n}", revision))).revision
+    async with asyncio.timeout(20):
+        while store._leftovers or store._sweeping is not None:
+            await asyncio.sleep(0.01)
+    store._journal.close()  # as a crash would
+    assert len(rows(path)) == 11  # the history, and the state before it
+    again = SqliteStore.open(path, Window(changes=10))
+    assert contents(again) == {"a/x": f"v99@{revision}.".encode()}
+    await again.close()
+    await store.close()
+
+
+@pytest.mark.asyncio
+async def test_a_crash_before_the_sweep_loses_nothing_and_leaves_nothing_for_ever(tmp_path):
+    path = tmp_path / "s.db"
+    store = SqliteStore.open(path, Window(changes=10))
+    for n in range(0, 60, 3):
+        await store.write(write("a/x", f"v{n}"))
+        await store.write(write("a/x", f"v{n}", n + 1))
+        await store.write(write("a/x", "last", n + 2, deleted=True))
+    await store.write(write("a/kept", "new"))
+    await store._sweep(7)  # some, which end between a write and its deletion
+    await store._sweep(8)
+    store._journal.close()  # as a crash would
+    again = SqliteStore.open(path, Window(changes=10))
+    assert contents(again) == {"a/kept": b"new@61."}
+    with pytest.raises(Compacted):
+        again.subscribe("pods", Revision(45))
+    again.subscribe("pods", Revision(51))
+    await again.close()
+    assert len(rows(path)) <= 12
 
 
 @pytest.mark.asyncio

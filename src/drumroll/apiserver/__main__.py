@@ -20,23 +20,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The API server alone, for tests.")
     parser.add_argument("--folder", type=Path, required=True, help="where state, certificates and kubeconfig go")
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0 picks a free one")
+    parser.add_argument("--installed", action="store_true", help="with the definitions of progressive delivery")
     arguments = parser.parse_args()
     import uvloop
 
     sys.setswitchinterval(0.0005)
     try:
-        uvloop.run(_run(arguments.folder, arguments.port))
+        uvloop.run(_run(arguments.folder, arguments.port, installs=arguments.installed))
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-async def _run(folder: Path, port: int) -> None:
+async def _run(folder: Path, port: int, *, installs: bool) -> None:
     sock = bind("127.0.0.1", port)
     address = f"127.0.0.1:{sock.getsockname()[1]}"
     certificates = ensure_certificates(folder / "pki", hosts=("127.0.0.1", "localhost", "kubernetes"))
     store = SqliteStore.open(folder / "store" / "state.db")
-    api = ApiServer(store, service_cidr=CONTAINER_SERVICES, now=now, address=address)
+    api = ApiServer(store, service_cidr=CONTAINER_SERVICES, now=now, address=address, installs=installs)
     await api.prepare()
     kubeconfig = folder / "kubeconfig"
     _write_kubeconfig(kubeconfig, address, certificates)

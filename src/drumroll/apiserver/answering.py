@@ -48,12 +48,24 @@ def document(status: int, obj: Obj) -> Response:
     return Response(status, orjson.dumps(obj), JSON)
 
 
+_MOST_WARNED, _ONE_WARNED = 4096, 256
+
+
 def warning_headers(warnings: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Warnings as a client expects them, without those that no header can carry: they hold a control character.
 
-    Source: apimachinery pkg/util/net/http.go NewWarningHeader; apiserver pkg/endpoints/filters/warning.go drops them.
+    Each is said once. Past 4,096 characters all are cut to 256, and the rest is left out.
+    Source: apimachinery pkg/util/net/http.go NewWarningHeader; apiserver pkg/endpoints/filters/warning.go.
     """
-    sendable = (warning for warning in warnings if not _CONTROL.search(warning))
+    sendable = [warning for warning in dict.fromkeys(warnings) if warning and not _CONTROL.search(warning)]
+    if sum(map(len, sendable)) > _MOST_WARNED:
+        cut, written = [warning[:_ONE_WARNED] for warning in sendable], 0
+        sendable = []
+        for warning in cut:
+            if written >= _MOST_WARNED:
+                break
+            sendable.append(warning)
+            written += len(warning)
     return tuple(("Warning", f"299 - {orjson.dumps(warning).decode()}") for warning in sendable)
 
 

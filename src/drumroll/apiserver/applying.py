@@ -17,10 +17,11 @@ from drumroll.apiserver.routing import Target
 from drumroll.apiserver.writing import change_object, create_object, updated
 from drumroll.domain import apply as applying
 from drumroll.domain.managed_fields import Schema, schema_of
-from drumroll.objects.decode import parse_body
+from drumroll.objects.custom import CustomKind
+from drumroll.objects.decode import check_type, parse_body
 from drumroll.objects.errors import AlreadyExists, BadRequest
+from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj
-from drumroll.objects.shapes_schema import path_of
 from drumroll.objects.wire import JSON, Request, Response
 
 _UNKNOWN = 'unknown field "'
@@ -68,11 +69,8 @@ class _Apply:
 async def apply(cluster: Cluster, target: Target, request: Request) -> Response:
     """The applied object: 201 when it is new. Raises BadRequest, Invalid, Conflict."""
     present = presenter(cluster, target, request)
-    options = write_options(request, "PatchOptions")
-    if not options.field_manager:
-        message = "Required value: is required for apply patch"
-        raise bad_option("PatchOptions", "fieldManager", "FieldValueRequired", message)
-    config, warnings = _configuration(cluster, target, request, options)
+    options = apply_options(request)
+    config, warnings = configuration(cluster, target, target.kind, request, options)
     asked = _Apply(cluster, target, request, options, config, schema_of(target.kind))
     if not target.subresource and cluster.store.get(codec.collection(target.kind), target.key) is None:
         try:
@@ -83,23 +81,33 @@ async def apply(cluster: Cluster, target: Target, request: Request) -> Response:
     return present.one(200, value, warnings)
 
 
-def _configuration(
-    cluster: Cluster, target: Target, request: Request, options: WriteOptions
+def apply_options(request: Request) -> WriteOptions:
+    """What an apply asks for. Raises Invalid when it does not say who applies."""
+    options = write_options(request, "PatchOptions")
+    if not options.field_manager:
+        message = "Required value: is required for apply patch"
+        raise bad_option("PatchOptions", "fieldManager", "FieldValueRequired", message)
+    return options
+
+
+def configuration(
+    cluster: Cluster, target: Target, kind: Kind, request: Request, options: WriteOptions
 ) -> tuple[Obj, tuple[str, ...]]:
-    """The body as it was written, nulls and all, and warnings. Raises BadRequest, NotTyped (unknown fields)."""
+    """The body, of that kind, as it was written, nulls and all, and warnings. Raises BadRequest, NotTyped."""
     as_yaml = replace(request, headers={**request.headers, "content-type": YAML})
-    found = decoded(cluster.stages, target.kind, as_yaml, "Warn")
-    config: Obj = parse_body(request.body, target.kind, is_yaml=True)
-    config = {"apiVersion": target.kind.api_version, "kind": target.kind.name, **config}
+    config: Obj = parse_body(request.body, kind, is_yaml=True)
+    check_type(config, kind, request.body)
+    config = {"apiVersion": kind.api_version, "kind": kind.name, **config}
+    try:
+        found = decoded(cluster.stages, kind, as_yaml, "Warn")
+    except BadRequest:
+        applying.check_types(schema_of(kind), config)
+        raise
     if (config.get("metadata") or {}).get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
+    if isinstance(kind, CustomKind) or any(text.startswith(_UNKNOWN) for text in found.warnings):
+        applying.check_types(schema_of(kind), config)
     check_target(target, config)
-    unknown = [text[len(_UNKNOWN) : -1] for text in found.warnings if text.startswith(_UNKNOWN)]
-    if unknown:
-        shape = schema_of(target.kind).shape
-        lines = [f"{path_of(shape, config, path)}: field not declared in schema" for path in unknown]
-        why = lines[0] if len(lines) == 1 else "\n  ".join(("errors:", *lines))
-        raise applying.NotTyped(applying.typed_failure(config, why))
     if found.warnings and options.field_validation == "Strict":
         raise BadRequest(f"error strict decoding YAML: {', '.join(found.warnings)}")
     return config, found.warnings if options.field_validation != "Ignore" else ()

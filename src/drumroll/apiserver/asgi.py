@@ -154,7 +154,8 @@ def _too_large() -> RequestEntityTooLarge:
 
 def _headers(response: Response, length: int | None) -> list[tuple[bytes, bytes]]:
     found = [(b"content-type", response.content_type.encode())]
-    found.append((b"cache-control", b"no-cache, private"))
+    if not any(name == "Cache-Control" for name, _ in response.headers):
+        found.append((b"cache-control", b"no-cache, private"))
     found.extend((name.lower().encode(), _header_value(value)) for name, value in response.headers)
     if length is not None:
         found.append((b"content-length", str(length).encode()))

@@ -23,11 +23,11 @@ async def bootstrap(cluster: Cluster, service_cidr: IPv4Network) -> None:
     for record in cluster.store.select(SERVICE.resource):
         cluster.allocator.adopt(codec.decode(record))
     for name in NAMESPACES:
-        await _ensure(cluster, Target(NAMESPACE, "", name), {"metadata": {"name": name}})
+        await ensure(cluster, Target(NAMESPACE, "", name), {"metadata": {"name": name}})
     policy = [*bootstrap_roles(), *bootstrap_bindings(), *_priority_classes()]
-    await asyncio.gather(*(_ensure(cluster, _target(obj), obj) for obj in policy))
+    await asyncio.gather(*(ensure(cluster, _target(obj), obj) for obj in policy))
     address = str(service_cidr.network_address + 1)
-    await _ensure(cluster, Target(SERVICE, "default", "kubernetes"), _kubernetes(address))
+    await ensure(cluster, Target(SERVICE, "default", "kubernetes"), _kubernetes(address))
 
 
 def _priority_classes() -> list[Obj]:
@@ -75,7 +75,7 @@ async def publish(cluster: Cluster, address: str, port: int) -> None:
     }
     for kind, obj in ((ENDPOINTS, endpoints), (ENDPOINT_SLICE, endpoint_slice)):
         target = Target(kind, "default", "kubernetes")
-        await _ensure(cluster, target, obj)
+        await ensure(cluster, target, obj)
         wanted = {name: value for name, value in obj.items() if name != "metadata"}
         request = Request(
             "PATCH", "", (), {"content-type": MERGE_PATCH, "user-agent": "kube-apiserver"}, orjson.dumps(wanted)
@@ -87,9 +87,8 @@ def _target(obj: Obj) -> Target:
     return Target(kind_of(obj), "", obj["metadata"]["name"])
 
 
-async def _ensure(cluster: Cluster, target: Target, obj: Obj) -> None:
-    import orjson
-
+async def ensure(cluster: Cluster, target: Target, obj: Obj) -> None:
+    """Create an object unless there is one of its name."""
     if cluster.store.get(codec.collection(target.kind), target.key) is None:
         typed = {"apiVersion": target.kind.api_version, "kind": target.kind.name, **obj}
         request = Request("POST", "", (), {"content-type": JSON, "user-agent": "kube-apiserver"}, orjson.dumps(typed))

@@ -31,6 +31,8 @@ _OTHER_NAME = {
 }
 _VERBS = {
     "status": ["get", "patch", "update"],
+    "ephemeralcontainers": ["get", "patch", "update"],
+    "resize": ["get", "patch", "update"],
     "scale": ["get", "patch", "update"],
     "binding": ["create"],
     "eviction": ["create"],

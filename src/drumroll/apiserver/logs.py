@@ -73,8 +73,9 @@ def container_of(pod: Obj, wanted: str) -> str:
     name, spec = pod["metadata"]["name"], pod.get("spec") or {}
     containers = [entry["name"] for entry in spec.get("containers") or ()]
     first = [entry["name"] for entry in spec.get("initContainers") or ()]
+    added = [entry["name"] for entry in spec.get("ephemeralContainers") or ()]
     if wanted:
-        if wanted not in containers and wanted not in first:
+        if wanted not in (*containers, *first, *added):
             raise BadRequest(f"container {wanted} is not valid for pod {name}")
         return wanted
     if len(containers) == 1:

@@ -29,8 +29,6 @@ _SCALARS: dict[str, Obj] = {
     "double": {"type": "number", "format": "double"},
     "bytes": {"type": "string", "format": "byte"},
     "raw": {"type": "object"},
-    "json": {},
-    "schemaorbool": {},
 }
 _NAMED = {
     "quantity": "apimachinery.pkg.api.resource.Quantity",
@@ -38,6 +36,8 @@ _NAMED = {
     "microtime": "apimachinery.pkg.apis.meta.v1.MicroTime",
     "intstr": "apimachinery.pkg.util.intstr.IntOrString",
     "fieldsv1": "apimachinery.pkg.apis.meta.v1.FieldsV1",
+    "json": "apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
+    "schemaorbool": "apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool",
 }
 _NAMED_SCHEMAS: dict[str, Obj] = {
     _NAMED["quantity"]: {"oneOf": [{"type": "string"}, {"type": "number"}]},
@@ -45,6 +45,8 @@ _NAMED_SCHEMAS: dict[str, Obj] = {
     _NAMED["microtime"]: {"type": "string", "format": "date-time"},
     _NAMED["intstr"]: {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"},
     _NAMED["fieldsv1"]: {"type": "object"},
+    _NAMED["json"]: {"description": "any JSON value"},  # with words, as kubectl explain takes an empty schema for none
+    _NAMED["schemaorbool"]: {"description": "a schema, or true or false"},
 }
 _PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
 _WRITING = ("dryRun", "fieldManager", "fieldValidation")

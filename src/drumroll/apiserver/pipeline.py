@@ -1,15 +1,28 @@
 """The pure steps of a write, in order: decode, default, reset what may not be touched, validate. Each is timed."""
 
+from collections.abc import Callable, Mapping
 from time import perf_counter_ns
 
 from drumroll.apiserver.failures import conflict, refused, uid_conflict
 from drumroll.apiserver.routing import Target
 from drumroll.apiserver.stages import Stages
 from drumroll.domain.defaults import set_defaults
-from drumroll.domain.strategy import prepare_create, prepare_status, prepare_update
-from drumroll.domain.validation import validate_create, validate_status, validate_update
+from drumroll.domain.strategy import (
+    prepare_added_containers,
+    prepare_create,
+    prepare_resize,
+    prepare_status,
+    prepare_update,
+)
+from drumroll.domain.validation import (
+    validate_added_containers,
+    validate_create,
+    validate_resize,
+    validate_status,
+    validate_update,
+)
 from drumroll.objects.decode import Decoded, decode
-from drumroll.objects.errors import BadRequest
+from drumroll.objects.errors import BadRequest, FieldError
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj
 from drumroll.objects.wire import Request
@@ -81,14 +94,20 @@ def ready_to_update(stages: Stages, target: Target, new: Obj, old: Obj) -> None:
         return
     started = perf_counter_ns()
     set_defaults(kind, new)
-    prepare = prepare_status if target.subresource == "status" else prepare_update
+    prepare, validate = _RULES.get(target.subresource, (prepare_update, validate_update))
     prepare(kind, new, old)
     started = stages.add("defaults", started)
-    validate = validate_status if target.subresource == "status" else validate_update
     errors = validate(kind, new, old)
     stages.add("validate", started)
     if errors:
         raise refused(kind, target.name, errors)
+
+
+_RULES: Mapping[str, tuple[Callable[[Kind, Obj, Obj], None], Callable[[Kind, Obj, Obj], list[FieldError]]]] = {
+    "status": (prepare_status, validate_status),
+    "ephemeralcontainers": (prepare_added_containers, validate_added_containers),
+    "resize": (prepare_resize, validate_resize),
+}
 
 
 def _keep_all_but_finalizers(new: Obj, old: Obj) -> None:

@@ -27,12 +27,12 @@ from drumroll.apiserver.meters import Meters
 from drumroll.apiserver.options import DeleteOptions, list_options
 from drumroll.apiserver.pods import bind
 from drumroll.apiserver.reading import get, list_objects
-from drumroll.apiserver.registry import Registry
 from drumroll.apiserver.reviews import Reviewer
 from drumroll.apiserver.routing import Target, parse
 from drumroll.apiserver.scaling import change_scale, get_scale
 from drumroll.apiserver.stages import Stages
 from drumroll.apiserver.streams import open_stream
+from drumroll.apiserver.tagging import openapi_answer, tagged_discovery
 from drumroll.apiserver.tokens import OPENID_CONFIGURATION, OPENID_KEYS, Signer
 from drumroll.apiserver.watching import watch
 from drumroll.apiserver.writing import create, patch, update
@@ -40,7 +40,7 @@ from drumroll.objects.errors import ApiError, InternalError, NotFound, Timeout
 from drumroll.objects.kinds import CUSTOM_RESOURCE_DEFINITION, EVENT
 from drumroll.objects.meta import parse_timestamp
 from drumroll.objects.metrics import CONTENT_TYPE, Metrics
-from drumroll.objects.wire import JSON, Request, Response, User
+from drumroll.objects.wire import Request, Response, User
 from drumroll.store.interface import Store
 
 log = logging.getLogger("drumroll.apiserver")
@@ -52,7 +52,10 @@ LASTING = ("log", "exec", "attach", "portforward", "proxy")
 
 
 class ApiServer:
-    """Call `prepare` once before the first request; `run` does the housekeeping."""
+    """Call `prepare` once before the first request; `run` does the housekeeping.
+
+    One that `installs` has the definitions of progressive delivery from the start.
+    """
 
     def __init__(
         self,
@@ -64,11 +67,13 @@ class ApiServer:
         address: str = "127.0.0.1:6443",
         metrics: Metrics | None = None,
         security: Security = DEFAULT_SECURITY,
+        installs: bool = False,
     ) -> None:
         authorizer = Authorizer(store)
         self._cluster = Cluster(store, Allocator(service_cidr), Stages(), now, check_grant=authorizer.check_grant)
         self._definitions = Definitions(self._cluster)
         self._service_cidr = service_cidr
+        self._installs = installs
         self._signer = Signer(security.account_key)
         self._limits = security.limits
         self._gate = Gate(self._cluster, self._signer, authorizer, dict(tokens or {}), self._limits)
@@ -87,6 +92,10 @@ class ApiServer:
         """Create what every cluster has. Idempotent. Raises ServiceUnavailable when the store cannot be written."""
         self._definitions.load()
         await bootstrap(self._cluster, self._service_cidr)
+        if self._installs:
+            from drumroll.apiserver.installing import install
+
+            await install(self._cluster)
 
     async def run(self) -> None:
         """Forget events after an hour, establish and clean up definitions, until cancelled."""
@@ -206,11 +215,11 @@ class ApiServer:
     async def _subresource(self, target: Target, request: Request) -> Response:
         cluster, method = self._cluster, request.method
         match (target.subresource, method):
-            case ("status", "GET"):
+            case ("status" | "ephemeralcontainers" | "resize", "GET"):
                 return get(cluster, target, request)
-            case ("status" | "finalize", "PUT"):
+            case ("status" | "finalize" | "ephemeralcontainers" | "resize", "PUT"):
                 return await update(cluster, target, request)
-            case ("status", "PATCH"):
+            case ("status" | "ephemeralcontainers" | "resize", "PATCH"):
                 return await patch(cluster, target, request)
             case ("scale", "GET"):
                 return get_scale(cluster, target)
@@ -241,7 +250,7 @@ class ApiServer:
         if path.startswith(("/healthz", "/livez", "/readyz")):
             return self._health(path, request)
         found = discovery.answer(path, request.headers.get("accept", ""), self._address, self._cluster.registry.kinds)
-        return found or self._document(path, request)
+        return self._document(path, request) if found is None else tagged_discovery(request, found)
 
     def _health(self, path: str, request: Request) -> Response:
         name = path.strip("/")
@@ -263,19 +272,5 @@ class ApiServer:
         if path == OPENID_KEYS:
             return Response(200, orjson.dumps(self._signer.keys()), "application/jwk-set+json")
         if path.startswith("/openapi/"):
-            return _openapi(self._cluster.registry, path, request.headers.get("accept", ""))
+            return openapi_answer(self._cluster.registry, request, self._cluster.now())
         return text(404, "404 page not found\n")
-
-
-def _openapi(registry: Registry, path: str, accept: str) -> Response:
-    from drumroll.apiserver import openapi_custom as openapi
-
-    if path == "/openapi/v2":
-        if "protobuf" in accept:
-            media = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-            return Response(200, openapi.v2_protobuf(registry), media)
-        return Response(200, openapi.v2_json(registry), JSON)
-    if path.rstrip("/") == "/openapi/v3":
-        return Response(200, openapi.v3_index(registry), JSON)
-    found = openapi.v3_document(registry, path)
-    return text(404, "404 page not found\n") if found is None else Response(200, found, JSON)

@@ -6,7 +6,6 @@ answers first; only then does the process enter the cluster's own namespace and 
 
 import asyncio
 import contextlib
-import errno
 import logging
 import signal
 import socket
@@ -16,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drumroll.assembly.home import Home, Refusal
+from drumroll.assembly.home import Home
+from drumroll.assembly.ports import open_listener
 from drumroll.assembly.registry import claim, describe
 from drumroll.assembly.settings import Settings, load_settings, save_settings
 from drumroll.objects.clock import now
@@ -61,14 +61,15 @@ async def _run(home: Home, settings: Settings, announce: Callable[[Announcement]
 
     settings = _with_free_web_ports(home, settings)
     ground = choose_ground(home, settings)
-    async with _api(home, ground) as access:
-        settings = replace(ground.settings, api_port=access.port)
+    async with _api(home, ground) as access, _queries(settings) as queries:
+        port = queries.getsockname()[1] if queries else 0
+        settings = replace(ground.settings, api_port=access.port, metrics_port=port)
         save_settings(home, settings)
         _describe_parts(home, settings, ground)
         announce(_announcement(settings, ground))
         async with asyncio.TaskGroup() as group:
             group.create_task(tend_process(access.metrics), name="process")
-            group.create_task(_run_parts(home, settings, ground, access), name="parts")
+            group.create_task(_run_parts(settings, ground, access, queries), name="parts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,21 @@ async def _api(home: Home, ground: "Ground") -> AsyncIterator[ApiAccess]:
         yield access
 
 
-async def _run_parts(home: Home, settings: Settings, ground: "Ground", access: ApiAccess) -> None:
+@contextlib.asynccontextmanager
+async def _queries(settings: Settings) -> AsyncIterator[socket.socket | None]:
+    """The host's socket for queries of the mesh's metrics, at the port that it had before if that is free."""
+    if "proxy" not in settings.parts:
+        yield None
+        return
+    try:
+        listener = socket.create_server(("127.0.0.1", settings.metrics_port))
+    except OSError:
+        listener = socket.create_server(("127.0.0.1", 0))
+    with listener:
+        yield listener
+
+
+async def _run_parts(settings: Settings, ground: "Ground", access: ApiAccess, queries: socket.socket | None) -> None:
     parts = settings.parts
     async with asyncio.TaskGroup() as group:
         if "controllers" in parts:
@@ -116,10 +131,16 @@ async def _run_parts(home: Home, settings: Settings, ground: "Ground", access: A
             await ground.prepare()
         if ground.network.isolation == "loopback" or "node" in parts or "proxy" in parts:
             await access.open_to_pods(ground.api_address)
+        if "rollouts" in parts:  # in the cluster's network by now: what an analysis asks is there and nowhere else
+            from drumroll.rollouts.run import run_rollouts
+
+            group.create_task(
+                keep_running("rollouts", lambda: run_rollouts(access.client, now=now, metrics=access.metrics))
+            )
         if "node" in parts:
             group.create_task(keep_running("node", lambda: ground.run_node(access.client, NODE_NAME)))
         if "proxy" in parts:
-            group.create_task(keep_running("proxy", lambda: ground.run_proxy(access.client)))
+            group.create_task(keep_running("proxy", lambda: ground.run_proxy(access.client, queries)))
         await asyncio.get_running_loop().create_future()  # the API server alone is a cluster too
 
 
@@ -146,6 +167,7 @@ def _describe_parts(home: Home, settings: Settings, ground: "Ground") -> None:
         "proxy": {
             "http": f"http://{settings.listen}:{settings.http_port}",
             "https": f"https://{settings.listen}:{settings.https_port}",
+            "metrics": f"http://127.0.0.1:{settings.metrics_port}",
         },
     }
     for part in settings.parts:
@@ -161,29 +183,6 @@ def _announcement(settings: Settings, ground: "Ground") -> Announcement:
         http=f"http://{settings.listen}:{settings.http_port}" if has_proxy else "",
         https=f"https://{settings.listen}:{settings.https_port}" if has_proxy else "",
     )
-
-
-def open_listener(address: str, port: int, option: str) -> socket.socket:
-    """A listening TCP socket. Raises Refusal when the port is taken or not ours to bind."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address, port))
-        listener.listen(2048)
-    except PermissionError as error:
-        listener.close()
-        raise Refusal(
-            f"this user may not listen on port {port}. Choose one above 1023 with {option} PORT (0 finds a free one)."
-        ) from error
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise Refusal(f"no interface of this machine has the address {address}; choose with --listen.") from error
-        raise Refusal(
-            f"cannot listen on {address}:{port}: {error.strerror}. "
-            f"Stop what uses the port, or choose another with {option} PORT (0 finds a free one)."
-        ) from error
-    return listener
 
 
 def _with_free_web_ports(home: Home, settings: Settings) -> Settings:

@@ -1,6 +1,5 @@
 """The control plane as a process of its own: started by `up`, it reports back through a pipe and lives on."""
 
-import asyncio
 import dataclasses
 import errno
 import os
@@ -14,7 +13,6 @@ import orjson
 
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.settings import Settings
-from drumroll.objects.errors import ServiceUnavailable
 
 READY_TIMEOUT = 30.0  # seconds; a start takes well under one
 _OPEN_FILES = 65_536
@@ -69,6 +67,8 @@ def _read_line(descriptor: int, timeout: float) -> bytes:
 
 def run_here(home: Home, settings: Settings, announce: Callable[[dict[str, str]], None], log: Path | None) -> None:
     """Run the control plane in this process until it is told to stop. Raises Refusal when it cannot start."""
+    import asyncio  # here: `up` imports this module, and must start quickly
+
     import uvloop
 
     from drumroll.assembly.control_plane import configure_logging, run_control_plane
@@ -108,6 +108,7 @@ def _allow_many_connections() -> None:
 def refusal_of(error: BaseException) -> Refusal | None:
     """A sentence for what a person can mend; None for what is our fault."""
     from drumroll.client.kubeconfig import KubeconfigError
+    from drumroll.objects.errors import ServiceUnavailable
 
     if isinstance(error, Refusal):
         return error

@@ -1,6 +1,7 @@
 """Chooses how pods run on this machine, and builds what that choice needs: network, runtime, node, proxy."""
 
 import os
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,8 +119,8 @@ class Ground:
             now=now,
         )
 
-    async def run_proxy(self, client: "Client") -> None:
-        """Steer Envoy until cancelled."""
+    async def run_proxy(self, client: "Client", queries: socket.socket | None) -> None:
+        """Steer Envoy until cancelled; figures may be asked for on the host's socket `queries`."""
         from drumroll.proxy.run import run_proxy
 
         await run_proxy(
@@ -129,6 +130,7 @@ class Ground:
             run_folder=self.home.run,
             host_namespace=self._host_namespace(),
             now=now,
+            queries=queries,
         )
 
     def runtime(self) -> "Runtime":

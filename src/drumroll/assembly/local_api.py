@@ -54,6 +54,7 @@ async def serve_api(
             address=f"{settings.api_listen}:{port}",
             metrics=metrics,
             security=_security(home, settings),
+            installs=not settings.bare,
         )
         await api.prepare()
         _write_kubeconfig(home, certificates, f"https://{settings.api_listen}:{port}")
@@ -107,7 +108,7 @@ class _Inside:
         A cluster whose pods cannot reach the API is still a cluster: what goes wrong is logged.
         """
         from drumroll.apiserver.serve import serve
-        from drumroll.assembly.control_plane import open_listener
+        from drumroll.assembly.ports import open_listener
 
         known, port = self.listener.getsockname()
         try:

@@ -10,7 +10,7 @@ import orjson
 from drumroll.assembly.home import Home
 from drumroll.objects.network import Isolation
 
-PARTS = ("apiserver", "controllers", "node", "proxy")
+PARTS = ("apiserver", "controllers", "rollouts", "node", "proxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class Settings:
     http_port: int = 8080
     https_port: int = 8443
     listen: str = "127.0.0.1"
+    metrics_port: int = 0  # of the mesh's metrics, on 127.0.0.1; 0: none chosen yet
     audit: bool = False  # an audit log of every request, in the home's logs
+    bare: bool = False  # only what a stock API server has: no Rollouts, no Gateway API
     loopback_range: int | None = None  # which part of the loopback ranges this home uses; None: not chosen yet
 
 
@@ -58,6 +60,7 @@ def _makes_sense(settings: Settings) -> bool:
         settings.api_port,
         settings.http_port,
         settings.https_port,
+        settings.metrics_port,
         settings.loopback_range or 0,
     )
     return (

@@ -57,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"drumroll {__version__}")
+    from drumroll.cli.controller import add_controller
+    from drumroll.cli.rollout.parser import add_rollout
+
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     shared = argparse.ArgumentParser(add_help=False)
     _add_home(shared, "$DRUMROLL_HOME, else ~/.local/state/drumroll")
@@ -64,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
     _add_down(verbs, shared)
     _add_status(verbs, shared)
     _add_image(verbs, shared)
+    add_rollout(verbs)
+    add_controller(verbs)
     _add_demo(verbs)
     return top
 
@@ -127,6 +132,12 @@ def _add_up(verbs: "Commands", shared: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=None,
         help="log every request to the API in the home's logs/audit.log",
+    )
+    verb.add_argument(
+        "--bare",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="begin without Rollouts and the Gateway API, as a stock API server does",
     )
     _add_addresses(verb)
     verb.add_argument(

@@ -39,6 +39,7 @@ def collect(home: Home) -> dict[str, Any]:
         "api": addresses.get("apiserver", {}).get("address"),
         "http": addresses.get("proxy", {}).get("http"),
         "https": addresses.get("proxy", {}).get("https"),
+        "metrics": addresses.get("proxy", {}).get("metrics"),
         "parts": parts,
     }
 
@@ -50,7 +51,7 @@ def text(facts: dict[str, Any]) -> str:
     lines = [f"Home       {facts['home']}", f"Isolation  {facts['isolation']}"]
     lines += [
         f"{label:<10} {facts[key]}"
-        for label, key in (("API", "api"), ("HTTP", "http"), ("HTTPS", "https"))
+        for label, key in (("API", "api"), ("HTTP", "http"), ("HTTPS", "https"), ("Metrics", "metrics"))
         if facts[key]
     ]
     lines += [f"{'Process':<10} {part['name']:<12} {part['pid']}" for part in facts["parts"]]

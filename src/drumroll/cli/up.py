@@ -59,6 +59,8 @@ def settings_from(options: argparse.Namespace, home: Home) -> Settings:
             changes[name] = getattr(options, name)
     if options.audit_log is not None:
         changes["audit"] = options.audit_log
+    if options.bare is not None:
+        changes["bare"] = options.bare
     if options.listen is not None:
         changes["listen"] = changes["api_listen"] = options.listen
     settings = replace(load_settings(home), **changes)

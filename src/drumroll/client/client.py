@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from drumroll.client.feeds import Feeds
 from drumroll.client.transport import Transport
 from drumroll.objects import wire
 from drumroll.objects.errors import ApiError, from_status
@@ -27,6 +28,7 @@ class Client:
     """All methods raise ApiError subclasses from `drumroll.objects.errors`; bodies are raw JSON mappings."""
 
     def __init__(self, transport: Transport, user_agent: str = "drumroll") -> None:
+        self.feeds = Feeds(self)  # what informers follow
         self._transport = transport
         self._headers = {"user-agent": user_agent, "accept": wire.JSON}
 

@@ -1,10 +1,12 @@
 """Carries requests over HTTPS, to our own API server or to a real cluster's."""
 
+import contextlib
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
+TOKEN_SECONDS = 60
 SILENT_WATCH_SECONDS = 330
 """A watch that says nothing for so long, not even a bookmark, is taken for dead."""
 
@@ -30,6 +33,8 @@ class HttpTransport:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._session: ClientSession | None = None
+        self._token = connection.token
+        self._read_again = 0.0
 
     async def __aenter__(self) -> "HttpTransport":
         return self
@@ -44,6 +49,13 @@ class HttpTransport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    async def renew(self, connection: Connection) -> None:
+        """Go on with other credentials for the same server; for another certificate, connections are opened anew."""
+        before, self._connection = self._connection, connection
+        self._token, self._read_again = connection.token, 0.0
+        if (connection.certificate, connection.key) != (before.certificate, before.key):
+            await self.close()
 
     async def send(self, request: Request) -> Response:
         """The whole answer. Raises ServiceUnavailable when there is none."""
@@ -73,7 +85,7 @@ class HttpTransport:
                 request.method,
                 URL(url, encoded=True),
                 data=request.body or None,
-                headers=dict(request.headers),
+                headers={**request.headers, **self._authorization()},
                 timeout=limits,
             ) as answer:
                 yield answer
@@ -87,11 +99,17 @@ class HttpTransport:
             from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
             context = tls_context(self._connection) if self._connection.server.startswith("https") else False
-            headers = {"authorization": f"Bearer {self._connection.token}"} if self._connection.token else {}
-            self._session = ClientSession(
-                connector=TCPConnector(limit=0, ssl=context), headers=headers, cookie_jar=DummyCookieJar()
-            )
+            self._session = ClientSession(connector=TCPConnector(limit=0, ssl=context), cookie_jar=DummyCookieJar())
         return self._session
+
+    def _authorization(self) -> dict[str, str]:
+        """The header with the token; one from a file is read again after a minute, for it may have been replaced."""
+        path, clock = self._connection.token_file, monotonic()
+        if path is not None and clock >= self._read_again:
+            with contextlib.suppress(OSError):  # the old one may still be good
+                self._token = path.read_text().strip()
+            self._read_again = clock + TOKEN_SECONDS
+        return {"authorization": f"Bearer {self._token}"} if self._token else {}
 
 
 def tls_context(connection: Connection) -> ssl.SSLContext:

@@ -1,20 +1,12 @@
-"""Keeps a copy of one kind's objects up to date: list, then watch, and list again when the watch cannot go on."""
+"""Keeps one kind's objects at hand, up to date and indexed; the objects are shared with others (see `feeds`)."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from drumroll.client.client import Client
-from drumroll.objects.errors import ApiError, Expired
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Key, Obj, key_of
 from drumroll.objects.wire import Event
-
-log = logging.getLogger("drumroll.client")
-
-FIRST_DELAY = 0.1
-LAST_DELAY = 5.0
-"""Seconds before the first and, doubled each time, the later attempts to reach the server again."""
 
 Changed = Callable[[Obj | None, Obj | None], None]
 """Called with the object before and after a change; None where it did not or does not exist."""
@@ -109,44 +101,22 @@ class Informer:
 
     async def run(self) -> None:
         """Follow the server until cancelled; an unreachable server is tried again and again."""
-        delay = FIRST_DELAY
-        listed = False
-        while True:
-            started = asyncio.get_running_loop().time()
-            try:
-                if not listed:
-                    await self._list()
-                    listed = True
-                await self._watch()
-            except Expired:
-                listed = False
-            except ApiError as error:
-                # A refused request (500, 403 …) may mean that our revision is of another life of the server.
-                listed = listed and error.code == 503
-                log.warning("watch_failed kind=%s reason=%s message=%s", self.kind.name, error.reason, error.message)
-            lived = asyncio.get_running_loop().time() - started
-            delay = FIRST_DELAY if lived > 1 else min(LAST_DELAY, delay * 2)
-            await asyncio.sleep(delay)
+        await self._client.feeds.follow(self.kind, self._scope, self)
 
-    async def _list(self) -> None:
-        listing = await self._client.list(self.kind, **self._scope)
-        found = {key_of(item): item for item in listing.items}
-        for key in [key for key in self._objects if key not in found]:
+    def listed(self, objects: Mapping[Key, Obj], revision: int) -> None:
+        """Called by the feed."""
+        for key in [key for key in self._objects if key not in objects]:
             self._put(key, None)
-        for key, obj in found.items():
+        for key, obj in objects.items():
             known = self._objects.get(key)
             if known is None or known["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion"):
                 self._put(key, obj)
-        self.revision = int(listing.resource_version)  # may go back when the server was set back: its word counts
+        self.revision = revision
         self._synced.set()
         self._wake()
 
-    async def _watch(self) -> None:
-        async with self._client.watch(self.kind, resource_version=str(self.revision), **self._scope) as events:
-            async for event in events:
-                self._apply(event)
-
-    def _apply(self, event: Event) -> None:
+    def told(self, event: Event) -> None:
+        """Called by the feed."""
         obj = event.object
         if event.type == "DELETED":
             self._put(key_of(obj), None, obj)

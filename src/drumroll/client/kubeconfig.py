@@ -5,11 +5,12 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drumroll.client.exec_credential import Credential, NoCredential, credential_from
 from drumroll.objects.meta import Obj
 
 LOCK_SECONDS = 5.0
@@ -21,7 +22,10 @@ class KubeconfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach an API server and as whom. `authority`, `certificate` and `key` are PEM."""
+    """How to reach an API server and as whom. `authority`, `certificate` and `key` are PEM.
+
+    `token_file` holds a token that changes from time to time: it is read again and again.
+    """
 
     server: str
     authority: bytes = b""
@@ -29,6 +33,7 @@ class Connection:
     key: bytes = b""
     token: str = ""
     insecure: bool = False
+    token_file: Path | None = None
 
 
 def load_kubeconfig(path: Path, context: str = "") -> Connection:
@@ -38,16 +43,74 @@ def load_kubeconfig(path: Path, context: str = "") -> Connection:
     chosen = _named(config, "contexts", name, path).get("context") or {}
     cluster = _named(config, "clusters", chosen.get("cluster", ""), path).get("cluster") or {}
     user = _named(config, "users", chosen.get("user", ""), path).get("user") or {}
-    if "server" not in cluster:
-        raise KubeconfigError(f"{path}: cluster {chosen.get('cluster')!r} names no server")
+    return _connection(path, cluster, path, user)
+
+
+def load_user_config(paths: Sequence[Path], context: str = "") -> tuple[Connection, str]:
+    """The connection and the namespace (or empty) of `context`, or of the current one, as kubectl finds them.
+
+    Of several files the first that has an entry counts; files that are not there do not. Raises KubeconfigError.
+    """
+    found = [path for path in paths if path.exists()]
+    if not found:
+        raise KubeconfigError(f"there is no kubeconfig: {' nor '.join(map(str, paths))} does not exist")
+    loaded = [(path, _read(path)) for path in found]
+    name = context or next((config["current-context"] for _, config in loaded if config.get("current-context")), "")
+    if not name:
+        raise KubeconfigError(f"{found[0]}: no context is current; choose one with --context")
+    path, chosen = _first(loaded, "contexts", name)
+    inner: Obj = _inside(chosen, "context", path)
+    where, cluster = _first(loaded, "clusters", inner.get("cluster", ""))
+    whose, user = _first(loaded, "users", inner["user"]) if inner.get("user") else (path, {})
+    connection = _connection(where, _inside(cluster, "cluster", where), whose, _inside(user, "user", whose))
+    return connection, inner.get("namespace") or ""
+
+
+def _inside(entry: Obj, field: str, path: Path) -> Obj:
+    found = entry.get(field) or {}
+    if not isinstance(found, dict):
+        raise KubeconfigError(f"{path} is not a kubeconfig: {field} of {entry.get('name')!r} is no object")
+    return found
+
+
+def _first(loaded: list[tuple[Path, Obj]], section: str, name: str) -> tuple[Path, Obj]:
+    for path, config in loaded:
+        entries = config.get(section) or []
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise KubeconfigError(f"{path} is not a kubeconfig: {section} is no list of entries")
+        for entry in entries:
+            if entry.get("name") == name:
+                return path, entry
+    raise KubeconfigError(f"{', '.join(str(path) for path, _ in loaded)}: no entry {name!r} in {section}")
+
+
+def _connection(where: Path, cluster: Obj, whose: Path, user: Obj) -> Connection:
+    if not isinstance(cluster.get("server"), str):
+        raise KubeconfigError(f"{where}: the cluster names no server")
+    if user.get("auth-provider"):
+        raise KubeconfigError(f"{whose}: auth-provider is a thing of the past; let your cloud write the user anew")
+    given = _from_program(user["exec"], cluster, whose) if user.get("exec") else Credential()
     return Connection(
         server=cluster["server"].rstrip("/"),
-        authority=_material(cluster, "certificate-authority", path),
-        certificate=_material(user, "client-certificate", path),
-        key=_material(user, "client-key", path),
-        token=user.get("token") or _material(user, "tokenFile", path).decode().strip(),
+        authority=_material(cluster, "certificate-authority", where),
+        certificate=_material(user, "client-certificate", whose) or given.certificate,
+        key=_material(user, "client-key", whose) or given.key,
+        token=user.get("token") or _material(user, "tokenFile", whose).decode().strip() or given.token,
         insecure=bool(cluster.get("insecure-skip-tls-verify")),
+        token_file=_token_file(user, whose),
     )
+
+
+def _from_program(settings: Obj, cluster: Obj, whose: Path) -> Credential:
+    try:
+        return credential_from(settings, cluster)
+    except NoCredential as error:
+        raise KubeconfigError(f"{whose}: {error}") from error
+
+
+def _token_file(user: Obj, whose: Path) -> Path | None:
+    """The file of a token that counts: Kubernetes puts another one there from time to time."""
+    return whose.parent.joinpath(user["tokenFile"]) if user.get("tokenFile") and not user.get("token") else None
 
 
 def kubeconfig_of(name: str, connection: Connection) -> Obj:
@@ -146,7 +209,10 @@ def _named(config: Obj, section: str, name: str, path: Path) -> Obj:
 def _material(entry: Obj, field: str, path: Path) -> bytes:
     """Embedded data, or the file named by `field` (relative to the kubeconfig's folder); empty when neither."""
     if data := entry.get(f"{field}-data"):
-        return base64.b64decode(data)
+        try:
+            return base64.b64decode(data)
+        except (ValueError, TypeError) as error:
+            raise KubeconfigError(f"{path}: {field}-data is no base64") from error
     if not entry.get(field):
         return b""
     try:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Watch
 from drumroll.domain.actions import NOTHING, Plan, patch_of
 from drumroll.domain.rbac import aggregated
 from drumroll.objects.kinds import CLUSTER_ROLE
 from drumroll.objects.meta import Key, Obj, key_of
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Watch
 
 
 def clusterrole_controller(caches: Caches) -> Controller:

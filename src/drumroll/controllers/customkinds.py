@@ -1,9 +1,9 @@
 """Which kinds definitions add: told to the caches, which tell the controllers that care about every kind."""
 
-from drumroll.controllers.caches import Caches
 from drumroll.objects.custom import is_accepted, kinds_of
 from drumroll.objects.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
 from drumroll.objects.meta import Obj
+from drumroll.reconcile.caches import Caches
 
 
 def follow_definitions(caches: Caches) -> None:

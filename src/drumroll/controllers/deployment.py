@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Watch
-from drumroll.controllers.owners import itself, owner_keys, owners_of
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.deployment import World, reconcile
 from drumroll.domain.pod import is_finished
 from drumroll.objects.kinds import DEPLOYMENT, POD, REPLICA_SET
 from drumroll.objects.meta import Key, Obj, controller_of, key_of
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Watch
+from drumroll.reconcile.owners import itself, owner_keys, owners_of
 
 
 def deployment_controller(caches: Caches) -> Controller:

@@ -3,9 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Watch
-from drumroll.controllers.owners import itself
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.disruption import World, reconcile
 from drumroll.objects.kinds import (
@@ -19,6 +16,9 @@ from drumroll.objects.kinds import (
 )
 from drumroll.objects.meta import Key, Obj, controller_of, key_of, labels_of, uid_of
 from drumroll.objects.selectors import from_object
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Watch
+from drumroll.reconcile.owners import itself
 
 _SCALED = (DEPLOYMENT, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET)
 

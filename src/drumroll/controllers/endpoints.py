@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Watch
-from drumroll.controllers.owners import itself
 from drumroll.controllers.services import services_of_pod
 from drumroll.domain.actions import Plan
 from drumroll.domain.endpoints import reconcile
 from drumroll.objects.kinds import ENDPOINTS, POD, SERVICE
 from drumroll.objects.meta import Key
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Watch
+from drumroll.reconcile.owners import itself
 
 
 def endpoints_controller(caches: Caches) -> Controller:

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Watch
-from drumroll.controllers.owners import itself
 from drumroll.controllers.services import services_of_pod
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.endpointslice import MANAGED_BY, MANAGER, SERVICE_NAME, World, reconcile
 from drumroll.objects.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE
 from drumroll.objects.meta import Key, Obj, key_of, labels_of
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Watch
+from drumroll.reconcile.owners import itself
 
 
 def endpointslice_controller(caches: Caches) -> Controller:

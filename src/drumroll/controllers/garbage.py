@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from drumroll.client.informer import Informer
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Joined, Keys, Watch
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.garbage import Dependent, OwnerState, World, finalizers_of, is_waiting, reconcile
 from drumroll.objects.errors import NotFound
 from drumroll.objects.kinds import BY_KIND, EVENT, KINDS, STORED_AS, Kind
 from drumroll.objects.meta import Key, Obj, is_deleting, key_of, uid_of
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Joined, Keys, Watch
 
 KNOWN_GONE = 10_000  # uids remembered: a uid never comes back
 
@@ -108,7 +108,9 @@ def garbage_controller(caches: Caches) -> Controller:
             return NOTHING
         references = obj["metadata"].get("ownerReferences") or ()
         owners = {one["uid"]: await graph.state(one, item.key.namespace) for one in references}
-        return reconcile(World(item.kind, obj, owners, graph.dependents(uid_of(obj))))
+        # Thousands of pods that end make it their owner's turn as often: what it owns matters only when somebody goes.
+        matters = is_deleting(obj) or OwnerState.WAITING in owners.values()
+        return reconcile(World(item.kind, obj, owners, graph.dependents(uid_of(obj)) if matters else ()))
 
     watches = tuple(Watch(informer, _keys(kind, graph)) for kind, informer in graph.informers.items())
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Watch
-from drumroll.controllers.owners import itself
 from drumroll.domain.actions import Plan
 from drumroll.domain.mirroring import MANAGED_BY, MANAGER, SERVICE_NAME, World, reconcile
 from drumroll.objects.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE
 from drumroll.objects.meta import Key, Obj, key_of, labels_of
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Watch
+from drumroll.reconcile.owners import itself
 
 
 def mirroring_controller(caches: Caches) -> Controller:

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from drumroll.client.informer import Informer
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Joined, Watch
 from drumroll.domain.actions import NOTHING, DeleteAll, Plan
 from drumroll.domain.namespace import reconcile
 from drumroll.objects.errors import NotFound
 from drumroll.objects.kinds import EVENT, KINDS, NAMESPACE, STORED_AS, Kind
 from drumroll.objects.meta import Key, Obj, is_deleting, key_of
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Joined, Watch
 
 SOON = timedelta(milliseconds=50)
 

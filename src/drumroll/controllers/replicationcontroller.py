@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Watch
-from drumroll.controllers.owners import itself, owner_keys
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.replicaset import World, reconcile
 from drumroll.domain.replicationcontroller import as_replica_set
 from drumroll.objects.kinds import POD, REPLICATION_CONTROLLER
 from drumroll.objects.meta import Key, Obj, controller_of, is_deleting, key_of, labels_of
 from drumroll.objects.selectors import from_map
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Watch
+from drumroll.reconcile.owners import itself, owner_keys
 
 
 def replicationcontroller_controller(caches: Caches) -> Controller:

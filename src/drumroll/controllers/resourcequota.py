@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from drumroll.client.informer import Informer
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Keys, Watch
-from drumroll.controllers.owners import itself
 from drumroll.domain.actions import NOTHING, Plan, patch_of
 from drumroll.domain.quota import is_about, recount, relevant
 from drumroll.objects.kinds import EVENT, KINDS, RESOURCE_QUOTA, STORED_AS, Kind
 from drumroll.objects.meta import Key, Obj, is_deleting, key_of
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Keys, Watch
+from drumroll.reconcile.owners import itself
 
 
 def resourcequota_controller(caches: Caches) -> Controller:

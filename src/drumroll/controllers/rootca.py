@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from drumroll.controllers.caches import Caches
-from drumroll.controllers.loop import Controller, Watch
 from drumroll.domain.actions import NOTHING, Plan
 from drumroll.domain.serviceaccount import ROOT_CA, reconcile_root_ca
 from drumroll.objects.kinds import CONFIG_MAP, NAMESPACE
 from drumroll.objects.meta import Key, Obj, key_of
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import Controller, Watch
 
 
 def rootca_controller(caches: Caches, root_ca: str) -> Controller:

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from drumroll.client.client import Client
 from drumroll.client.events import EventRecorder
-from drumroll.controllers.caches import Caches
 from drumroll.controllers.clusterrole import clusterrole_controller
 from drumroll.controllers.customkinds import follow_definitions
 from drumroll.controllers.deployment import deployment_controller
@@ -15,17 +14,18 @@ from drumroll.controllers.endpoints import endpoints_controller
 from drumroll.controllers.endpointslice import endpointslice_controller
 from drumroll.controllers.event_expiry import expire_events
 from drumroll.controllers.garbage import garbage_controller
-from drumroll.controllers.loop import run_controller
 from drumroll.controllers.meters import add_rollout_figures
 from drumroll.controllers.mirroring import mirroring_controller
 from drumroll.controllers.namespace import namespace_controller
-from drumroll.controllers.perform import Performer
 from drumroll.controllers.replicaset import replicaset_controller
 from drumroll.controllers.replicationcontroller import replicationcontroller_controller
 from drumroll.controllers.resourcequota import resourcequota_controller
 from drumroll.controllers.rootca import rootca_controller
 from drumroll.controllers.serviceaccount import serviceaccount_controller
 from drumroll.objects.metrics import Metrics
+from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.loop import run_controller
+from drumroll.reconcile.perform import Performer
 
 
 async def run_controllers(

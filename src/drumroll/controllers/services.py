@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from drumroll.client.informer import Informer
-from drumroll.controllers.loop import Keys
 from drumroll.objects.meta import Key, Obj, key_of, labels_of
+from drumroll.reconcile.loop import Keys
 
 
 def services_of_pod(services: Informer) -> Keys:

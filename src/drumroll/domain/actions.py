@@ -1,4 +1,4 @@
-"""What a decision may ask for: a closed set of actions, performed in one place (`controllers/perform.py`)."""
+"""What a decision may ask for: a closed set of actions, performed in one place (`reconcile/perform.py`)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,6 +70,14 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Evict:
+    """Delete a pod if its disruption budget allows that now; a refusal is no failure."""
+
+    key: Key
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteAll:
     """Delete every object of a kind in a namespace."""
 
@@ -94,7 +102,7 @@ class Together:
     actions: tuple[Create | Delete | Patch, ...]
 
 
-Action: TypeAlias = Create | Update | Patch | Adopt | Delete | DeleteAll | Record | Together
+Action: TypeAlias = Create | Update | Patch | Adopt | Delete | Evict | DeleteAll | Record | Together
 
 Settle: TypeAlias = Callable[[Sequence[ApiError]], tuple[Action, ...]]
 """Decides, from what failed, what to do at the end of a plan (usually: which status to write)."""

@@ -26,9 +26,10 @@ from drumroll.domain.managed_fields import (
     with_fields,
 )
 from drumroll.objects.errors import Conflict, InternalError
-from drumroll.objects.fieldset import FieldSet, difference, intersection, paths, printed, union, without
+from drumroll.objects.fieldset import FieldSet, difference, intersection, paths, union, without
 from drumroll.objects.meta import Obj, annotations_of
-from drumroll.objects.shapes import Duplicate, Shape
+from drumroll.objects.shapes import BadItem, Shape
+from drumroll.objects.typed import mismatches
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _MAX_ANNOTATIONS = 256 * 1024
@@ -88,16 +89,27 @@ def applied_fields(schema: Schema, writer: Writer, config: Obj) -> FieldSet:
     """The fields that a configuration speaks of. Raises NotTyped."""
     try:
         fields = schema.shape.applied(config) or {}
-    except Duplicate as error:
-        raise NotTyped(typed_failure(config, f"duplicate entries for key {printed(error.key)}")) from error
+    except BadItem as error:
+        check_types(schema, config)
+        raise NotTyped(_typed_failure(config, str(error))) from error
     return ignored_out(schema, writer.subresource, fields)
 
 
-def typed_failure(config: Obj, why: str) -> str:
+def check_types(schema: Schema, config: Obj) -> None:
+    """Nothing, when all values of a configuration have the types of its schema. Raises NotTyped."""
+    found = mismatches(schema.types, config)
+    if found:
+        raise NotTyped(_typed_failure(config, found[0] if len(found) == 1 else "\n  ".join(("errors:", *found))))
+
+
+def _typed_failure(config: Obj, why: str) -> str:
     """The original's words for a configuration that does not fit its schema."""
-    metadata = config.get("metadata") or {}
+    found = config.get("metadata")
+    metadata = found if isinstance(found, dict) else {}
     name = f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}"
-    return f"failed to create typed patch object ({name}; {config.get('apiVersion')}, Kind={config.get('kind')}): {why}"
+    version = config.get("apiVersion") or ""
+    version = version if "/" in version else f"/{version}"
+    return f"failed to create typed patch object ({name}; {version}, Kind={config.get('kind')}): {why}"
 
 
 def _apply(schema: Schema, writer: Writer, live: Obj, config: Obj, entries: list[Obj], force: bool) -> Applied:
@@ -163,7 +175,7 @@ def _client_side_applied(schema: Schema, live: Obj) -> FieldSet:
         return {}
     try:
         fields = schema.shape.applied(last) or {}
-    except Duplicate:
+    except BadItem:
         return {}
     for changed in schema.shape.changes(last, live):
         fields = difference(fields, changed or {})

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
+from drumroll.objects.dns_zone import ZONE
 from drumroll.objects.meta import Key, Obj, key_of
-
-ZONE = "cluster.local"
 
 
 @dataclass

@@ -1,10 +1,12 @@
 """What Ingress objects ask for: hosts, their paths in the order in which they win, backends, certificates."""
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from drumroll.domain.envoy.clusters import cluster_name
+from drumroll.domain.ingress_canary import ANNOTATIONS, Canary, canary_of, is_canary
 from drumroll.objects.kinds import INGRESS
 from drumroll.objects.meta import Key, Obj, annotations_of, key_of
 
@@ -15,8 +17,10 @@ _PREFIX = "nginx.ingress.kubernetes.io/"
 _REWRITE, _USE_REGEX = _PREFIX + "rewrite-target", _PREFIX + "use-regex"
 _REDIRECT, _FORCE_REDIRECT = _PREFIX + "ssl-redirect", _PREFIX + "force-ssl-redirect"
 _PROTOCOL = _PREFIX + "backend-protocol"
-_KNOWN = frozenset({_REWRITE, _USE_REGEX, _REDIRECT, _FORCE_REDIRECT, _PROTOCOL})
-_NOT_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|\()|\\[1-9]|[*+?}]\+")
+_KNOWN = frozenset({_REWRITE, _USE_REGEX, _REDIRECT, _FORCE_REDIRECT, _PROTOCOL}) | ANNOTATIONS
+_NOT_RE2 = re.compile(r"\(\?(?:[=!>#]|<[=!]|P=|\()|\\[1-9uUZN]|[*+?}]\+")
+_REPETITION = re.compile(r"(?<=[{,])\d+(?=[,}])")
+_MOST_REPETITIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Path:
     rewrite: str = ""
     redirect: bool = True
     sticky: bool = False
+    canary: Canary | None = None
+    shares: tuple[tuple[str, int], ...] = ()  # what a TrafficSplit makes of `cluster`
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +93,23 @@ def complaint(obj: Obj, kind: str, api_version: str, reason: str, message: str) 
     return Complaint(api_version, kind, key_of(obj), obj["metadata"].get("uid", ""), reason, message)
 
 
-def ingress_rules(ingresses: Iterable[Obj], services: Mapping[Key, Obj]) -> IngressRules:
-    """The rules of all `ingresses` (ours only). Of two that claim the same path, the older one has it."""
-    reader = _Reader(services)
-    for ingress in sorted(ingresses, key=_age):
-        reader.read(ingress)
+def ingress_rules(
+    ingresses: Iterable[Obj],
+    services: Mapping[Key, Obj],
+    shares: Mapping[str, tuple[tuple[str, int], ...]] | None = None,
+) -> IngressRules:
+    """The rules of all `ingresses` (ours only). Of two that claim the same path, the older one has it.
+
+    `shares` says by cluster who else gets its requests, with which weights.
+    """
+    reader = _Reader(services, shares or {})
+    ordered = sorted(ingresses, key=_age)
+    for ingress in ordered:
+        if not is_canary(annotations_of(ingress)):
+            reader.read(ingress)
+    for ingress in ordered:
+        if is_canary(annotations_of(ingress)):
+            reader.read_canary(ingress)
     return reader.rules()
 
 
@@ -102,8 +120,9 @@ def _age(ingress: Obj) -> tuple[str, Key]:
 class _Reader:
     """Gathers rules while it goes through the Ingresses, oldest first."""
 
-    def __init__(self, services: Mapping[Key, Obj]) -> None:
+    def __init__(self, services: Mapping[Key, Obj], shares: Mapping[str, tuple[tuple[str, int], ...]]) -> None:
         self._services = services
+        self._shares = shares
         self._paths: dict[str, dict[tuple[str, str], Path]] = {}
         self._secrets: dict[str, Key] = {}
         self._backends: set[Backend] = set()
@@ -136,6 +155,27 @@ class _Reader:
                 for host in entry.get("hosts") or hosts:
                     self._secrets.setdefault(host.lower(), secret)
 
+    def read_canary(self, ingress: Obj) -> None:
+        """Attach to the paths that another Ingress has; a path of its own a canary never makes."""
+        notes = annotations_of(ingress)
+        for fault in canary_of(notes, None)[1]:
+            self._complain(ingress, "InvalidCanary", fault)
+        for rule in ingress["spec"].get("rules") or ():
+            host = (rule.get("host") or "").lower()
+            for entry in (rule.get("http") or {}).get("paths") or ():
+                own = self._path(ingress, entry)
+                path = self._paths.get(host, {}).get((own.type, own.path)) if own else None
+                where = f"{host or '*'}{entry.get('path') or '/'}"
+                if own is None or path is None:
+                    self._complain(
+                        ingress, "NoMainIngress", f"{where}: no other Ingress has this path, nothing to split"
+                    )
+                elif path.canary is not None:
+                    self._complain(ingress, "PathTaken", f"{where}: an older canary has this path")
+                else:
+                    canary = canary_of(notes, own.cluster)[0]
+                    self._paths[host][path.type, path.path] = replace(path, canary=canary)
+
     def _add(self, ingress: Obj, host: str, entry: Obj, last_resort: bool = False) -> None:
         paths = self._paths.setdefault(host, {})
         path = self._path(ingress, entry)
@@ -163,7 +203,9 @@ class _Reader:
             text = text.rstrip("/") or "/"
         backend, sticky = self._backend(ingress, entry["backend"])
         redirect = notes.get(_REDIRECT, "true") != "false" or notes.get(_FORCE_REDIRECT) == "true"
-        return Path(path_type, text, backend.cluster if backend else None, pattern, rewrite, redirect, sticky)
+        cluster = backend.cluster if backend else None
+        shares = self._shares.get(cluster or "", ())
+        return Path(path_type, text, cluster, pattern, rewrite, redirect, sticky, shares=shares)
 
     def _backend(self, ingress: Obj, backend: Obj) -> tuple[Backend | None, bool]:
         named = backend.get("service") or {}
@@ -219,8 +261,11 @@ def pattern_fault(pattern: str) -> str:
     """Why RE2 would refuse the expression; empty when it would not (as far as one can tell without RE2)."""
     if found := _NOT_RE2.search(pattern):
         return f"{found[0]!r} is not supported"
+    if any(int(number) > _MOST_REPETITIONS for number in _REPETITION.findall(pattern)):
+        return f"more than {_MOST_REPETITIONS} repetitions are not supported"
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+            re.compile(pattern)
     except re.error as error:
         return str(error)
     return ""

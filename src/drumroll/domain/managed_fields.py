@@ -12,12 +12,13 @@ import orjson
 
 from drumroll.objects.conform import conform
 from drumroll.objects.custom import CustomKind
-from drumroll.objects.fieldset import FieldSet, difference, union, without
+from drumroll.objects.fieldset import FieldSet, difference, is_field_set, union, without
 from drumroll.objects.kinds import Kind
 from drumroll.objects.meta import Obj
 from drumroll.objects.schema import message_of
 from drumroll.objects.shapes import Shape
 from drumroll.objects.shapes_schema import shape_of_message, shape_of_schema
+from drumroll.objects.typed import Typed, typed_message, typed_schema
 
 MAX_UPDATERS = 10
 ANCIENT = "ancient-changes"
@@ -48,6 +49,7 @@ class Schema:
     shape: Shape
     empty: Obj
     has_status: bool
+    types: Typed
     made: dict[bytes, FieldSet] = field(default_factory=dict, compare=False, repr=False)
     """The fields of new objects by their content: a thousand pods of one template are looked at once."""
 
@@ -63,7 +65,8 @@ def schema_of(kind: Kind) -> Schema:
     if "fields" not in derived:
         metadata = shape_of_message(OBJECT_META)
         shape = shape_of_schema({**kind.definition.schema, "type": "object"}, {"metadata": metadata})
-        derived["fields"] = Schema(kind.api_version, shape, {"metadata": {}}, kind.definition.has_status)
+        types = typed_schema({**kind.definition.schema, "type": "object"}, _known_types())
+        derived["fields"] = Schema(kind.api_version, shape, {"metadata": {}}, kind.definition.has_status, types)
     schema: Schema = derived["fields"]
     return schema
 
@@ -74,7 +77,13 @@ _SCHEMAS: dict[int, tuple[Kind, Schema]] = {}
 
 def _schema_of_message(kind: Kind) -> Schema:
     name = message_of(kind).name
-    return Schema(kind.api_version, shape_of_message(name), conform({}, name)[0], "status" in kind.subresources)
+    empty, types = conform({}, name)[0], typed_message(name)
+    return Schema(kind.api_version, shape_of_message(name), empty, "status" in kind.subresources, types)
+
+
+def _known_types() -> dict[str, Typed]:
+    """The types of what the schema of a custom resource need not describe."""
+    return {"metadata": typed_message(OBJECT_META), "apiVersion": Typed("string"), "kind": Typed("string")}
 
 
 def identity(entry: Obj) -> tuple[str, str, str, str]:
@@ -111,7 +120,10 @@ def _sent_or_live(sent: Any, live: list[Obj] | None) -> list[Obj] | None:
         return live
     if sent == [{}]:
         return None
-    return sent if sent and is_readable(sent) else live
+    if not sent or not is_readable(sent) or not all(is_field_set(entry.get("fieldsV1") or {}) for entry in sent):
+        return live
+    found: list[Obj] = sent
+    return found
 
 
 def is_readable(entries: Sequence[Obj]) -> bool:

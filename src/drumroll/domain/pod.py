@@ -64,9 +64,16 @@ def is_sidecar(container: Obj) -> bool:
 
 
 def all_containers(pod: Obj) -> Iterator[Obj]:
-    """Init containers in order, then the others."""
+    """Init containers in order, then the others, then those added to debug it."""
     yield from pod["spec"].get("initContainers") or ()
     yield from pod["spec"]["containers"]
+    yield from added_containers(pod)
+
+
+def added_containers(pod: Obj) -> list[Obj]:
+    """The ephemeral containers: added while the pod runs, run once, and of no weight for what the pod is."""
+    added: list[Obj] = pod["spec"].get("ephemeralContainers") or []
+    return added
 
 
 def restart_policy(pod: Obj, container: Obj) -> str:
@@ -81,7 +88,7 @@ def restart_policy(pod: Obj, container: Obj) -> str:
 
 def plan_containers(pod: Obj, world: World, now: datetime) -> Plan:
     """The next starts of a pod that is not terminating. Init containers go first, one at a time."""
-    start: list[str] = []
+    start = [added["name"] for added in added_containers(pod) if added["name"] not in world.runs]
     held: dict[str, Held] = {}
     for container in pod["spec"].get("initContainers") or ():
         name = container["name"]
@@ -94,14 +101,15 @@ def plan_containers(pod: Obj, world: World, now: datetime) -> Plan:
             and run.exit_code is not None
             and not wants_restart(restart_policy(pod, container), run.exit_code)
         ):
-            return Plan(ended=not _any_running(world))
+            return Plan(ended=not _any_running(pod, world))
         _consider(container, pod, world, now, start, held)
         if not (is_sidecar(container) and name in world.started):
             return Plan(tuple(start), held)
+    n_added = len(start)
     for container in pod["spec"]["containers"]:
         _consider(container, pod, world, now, start, held)
-    ended = not start and not held and not _mains_running(pod, world)
-    return Plan(tuple(start), held, initialized=True, ended=ended)
+    ended = len(start) == n_added and not held and not _mains_running(pod, world)
+    return Plan(() if ended else tuple(start), held, initialized=True, ended=ended)
 
 
 def _consider(container: Obj, pod: Obj, world: World, now: datetime, start: list[str], held: dict[str, Held]) -> None:
@@ -117,8 +125,9 @@ def _consider(container: Obj, pod: Obj, world: World, now: datetime, start: list
             held[name] = Held(restart.at, restart.delay)
 
 
-def _any_running(world: World) -> bool:
-    return any(run.is_running for run in world.runs.values())
+def _any_running(pod: Obj, world: World) -> bool:
+    added = {container["name"] for container in added_containers(pod)}
+    return any(run.is_running for name, run in world.runs.items() if name not in added)
 
 
 def _mains_running(pod: Obj, world: World) -> bool:

@@ -46,6 +46,10 @@ class PodFacts:
     pod_ip: str
     host_ip: str
     start_time: datetime
+    added: Sequence[ContainerView] = ()
+
+
+_ADDRESSES = frozenset(("podIPs", "hostIPs"))
 
 
 def build_status(pod: Obj, facts: PodFacts, now: datetime) -> Obj:
@@ -65,6 +69,8 @@ def build_status(pod: Obj, facts: PodFacts, now: datetime) -> Obj:
         status |= {"podIP": facts.pod_ip, "podIPs": [{"ip": facts.pod_ip}]}
     if init:
         status["initContainerStatuses"] = init
+    if facts.added:
+        status["ephemeralContainerStatuses"] = [_added_status(view) for view in facts.added]
     if generation := pod["metadata"].get("generation"):
         status["observedGeneration"] = generation
     return status
@@ -73,6 +79,8 @@ def build_status(pod: Obj, facts: PodFacts, now: datetime) -> Obj:
 def status_patch(old: Mapping[str, Any], new: Obj) -> Obj | None:
     """The strategic merge patch of `status` that turns `old` into `new`; None when nothing differs."""
     changed: Obj = {key: value for key, value in new.items() if key != "conditions" and old.get(key) != value}
+    for key in _ADDRESSES & changed.keys():
+        changed[key] = [*changed[key], {"$patch": "replace"}]  # they merge by address: an old one would stay
     before: dict[str, Obj] = {c["type"]: c for c in old.get("conditions") or ()}
     conditions = [c for c in new["conditions"] if _differs(before.get(c["type"]), c)]
     if conditions:
@@ -136,6 +144,13 @@ def _container_status(view: ContainerView) -> Obj:
     }
     if run is not None:
         status["containerID"] = container_id(run)
+    return status
+
+
+def _added_status(view: ContainerView) -> Obj:
+    """Nobody asks whether an ephemeral container is started or ready."""
+    status = _container_status(view) | {"ready": False}
+    del status["started"]
     return status
 
 

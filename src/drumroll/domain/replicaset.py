@@ -3,9 +3,10 @@
 Source: kubernetes pkg/controller/replicaset/replica_set.go, replica_set_utils.go.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
 from drumroll.domain.actions import (
     Action,
@@ -19,21 +20,17 @@ from drumroll.domain.actions import (
     patch_of,
 )
 from drumroll.domain.adoption import claim
-from drumroll.domain.pod import is_finished
+from drumroll.domain.replica import Replica, ready_moment, replica_of
 from drumroll.domain.replicaset_ranking import first_to_die
 from drumroll.objects.apps_v1 import ReplicaSet
 from drumroll.objects.errors import ApiError
 from drumroll.objects.kinds import POD, REPLICATION_CONTROLLER, kind_of
 from drumroll.objects.meta import (
     Obj,
-    controller_of,
-    is_deleting,
     key_of,
-    labels_of,
     owner_reference,
     parse_timestamp,
     timestamp,
-    uid_of,
 )
 from drumroll.objects.selectors import from_object
 
@@ -47,29 +44,42 @@ class World:
     """What a decision about one ReplicaSet needs to know.
 
     `pods` are those of its namespace that it owns or that nobody owns. `pods_on_node` counts the active pods of all
-    replica sets with the same owner by node; it may be empty as long as nothing is to be deleted.
+    replica sets with the same owner by node; it may be empty as long as nothing is to be deleted. `read` may remember.
     """
 
     replica_set: Obj
     pods: tuple[Obj, ...]
     pods_on_node: Mapping[str, int] = field(default_factory=dict)
+    read: Callable[[Obj], Replica] = replica_of
 
 
 def reconcile(world: World, now: datetime) -> Plan:
     """Create or delete pods until their number is right, then report."""
     rs = ReplicaSet(world.replica_set)
-    alive = [pod for pod in world.pods if not is_finished(pod)]
-    active = [pod for pod in alive if not is_deleting(pod)]
-    selected = from_object(rs.raw["spec"].get("selector") or {}).matches
-    claimed = claim(rs.raw, POD, active, selected)
-    if claimed.actions:
-        return Plan(claimed.actions)
+    active: list[Replica] = []
+    leaving: list[Replica] = []
+    for replica in map(world.read, world.pods):
+        if not replica.is_finished:
+            (leaving if replica.is_deleting else active).append(replica)
+    owned, claims = _claim(rs, active)
+    if claims:
+        return Plan(claims)
     actions: tuple[Together, ...] = ()
     if not rs.is_deleting:
-        actions = tuple(_manage(rs, claimed.owned, world.pods_on_node, now))
-    going = sum(1 for pod in alive if is_deleting(pod) and _is_owned(pod, rs))
-    turn = _Turn(rs, claimed.owned, going, now)
-    return Plan(actions, wake_at=_next_available(rs, claimed.owned, now), settle=_settle(turn, actions))
+        actions = tuple(_manage(rs, owned, world.pods_on_node, now))
+    going = sum(1 for replica in leaving if replica.owner == rs.uid)
+    turn = _Turn(rs, owned, going, now)
+    return Plan(actions, wake_at=_next_available(rs, owned, now), settle=_settle(turn, actions))
+
+
+def _claim(rs: ReplicaSet, active: Sequence[Replica]) -> tuple[Sequence[Replica], tuple[Action, ...]]:
+    """The pods that it owns, or what is to be done first to own what its selector matches."""
+    matches = from_object(rs.raw["spec"].get("selector") or {}).matches
+    selected = cache(lambda labels: matches(dict(labels)))  # many pods, few sets of labels
+    uid = rs.uid
+    owned = [one for one in active if one.owner == uid and selected(one.labels)]
+    others = [one.pod for one in active if one.owner is None or (one.owner == uid and not selected(one.labels))]
+    return owned, claim(rs.raw, POD, others, matches).actions if others else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +87,26 @@ class _Turn:
     """What was found: the active pods, and how many are on their way out."""
 
     rs: ReplicaSet
-    pods: tuple[Obj, ...]
+    pods: Sequence[Replica]
     going: int
     now: datetime
 
 
 def ready_since(pod: Obj) -> datetime | None:
     """Since when a pod is ready, or None when it is not."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    ready = next((one for one in conditions if one["type"] == "Ready"), None)
-    if ready is None or ready["status"] != "True":
+    ready = _ready(pod)
+    if ready is None:
         return None
     return parse_timestamp(ready.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
+
+
+def _ready(pod: Obj) -> Obj | None:
+    """The condition Ready when it is true."""
+    for one in (pod.get("status") or {}).get("conditions") or ():
+        if one["type"] == "Ready":
+            ready: Obj | None = one if one["status"] == "True" else None
+            return ready
+    return None
 
 
 def slow_start(count: int) -> Iterator[int]:
@@ -100,12 +118,9 @@ def slow_start(count: int) -> Iterator[int]:
         size *= 2
 
 
-def _is_owned(pod: Obj, rs: ReplicaSet) -> bool:
-    owner = controller_of(pod)
-    return owner is not None and owner["uid"] == rs.uid
-
-
-def _manage(rs: ReplicaSet, pods: Sequence[Obj], pods_on_node: Mapping[str, int], now: datetime) -> Iterator[Together]:
+def _manage(
+    rs: ReplicaSet, pods: Sequence[Replica], pods_on_node: Mapping[str, int], now: datetime
+) -> Iterator[Together]:
     surplus = len(pods) - rs.replicas
     if surplus < 0:
         pod = build_pod(rs)
@@ -117,7 +132,7 @@ def _manage(rs: ReplicaSet, pods: Sequence[Obj], pods_on_node: Mapping[str, int]
         done, failed = ("SuccessfulDelete", "Deleted pod: {name}"), ("FailedDelete", "Error deleting: {error}")
         notice = Notice(rs.raw, done, failed)
         chosen = first_to_die(pods, min(surplus, BURST), pods_on_node, now)
-        yield Together(tuple(Delete(POD, key_of(pod), uid_of(pod), notice=notice) for pod in chosen))
+        yield Together(tuple(Delete(POD, key_of(one.pod), one.uid, notice=notice) for one in chosen))
 
 
 def build_pod(rs: ReplicaSet) -> Obj:
@@ -139,18 +154,18 @@ def build_pod(rs: ReplicaSet) -> Obj:
     }
 
 
-def calculate_status(rs: ReplicaSet, pods: Iterable[Obj], terminating: int, now: datetime) -> Obj:
+def calculate_status(rs: ReplicaSet, pods: Iterable[Replica], terminating: int, now: datetime) -> Obj:
     """The counts over the active pods that it owns."""
-    labels = ((rs.template.get("metadata") or {}).get("labels") or {}).items()
+    labels = frozenset(((rs.template.get("metadata") or {}).get("labels") or {}).items())
     wait = timedelta(seconds=rs.min_ready_seconds)
     replicas = labeled = ready = available = 0
     for pod in pods:
         replicas += 1
-        labeled += labels <= labels_of(pod).items()
-        since = ready_since(pod)
-        if since is not None:
+        labeled += labels <= pod.labels
+        if pod.is_ready:
             ready += 1
-            available += not wait or since + wait <= now
+            since = ready_moment(pod) if wait else None
+            available += since is None or since + wait <= now
     return {
         "replicas": replicas,
         "fullyLabeledReplicas": labeled,
@@ -161,12 +176,12 @@ def calculate_status(rs: ReplicaSet, pods: Iterable[Obj], terminating: int, now:
     }
 
 
-def _next_available(rs: ReplicaSet, pods: Iterable[Obj], now: datetime) -> datetime | None:
+def _next_available(rs: ReplicaSet, pods: Iterable[Replica], now: datetime) -> datetime | None:
     """When the next ready pod will have been ready for long enough."""
     if rs.min_ready_seconds == 0:
         return None
     wait = timedelta(seconds=rs.min_ready_seconds)
-    moments = (since + wait for pod in pods if (since := ready_since(pod)) is not None)
+    moments = (since + wait for pod in pods if (since := ready_moment(pod)) is not None)
     return min((moment for moment in moments if moment > now), default=None)
 
 
@@ -176,7 +191,7 @@ def _settle(turn: _Turn, actions: Sequence[Together]) -> Settle:
     def settle(failures: Sequence[ApiError]) -> tuple[Action, ...]:
         # What was just deleted is on its way out: whoever waits for its place need not wait for one more turn.
         gone = frozenset() if failures else deleted
-        left = [pod for pod in turn.pods if uid_of(pod) not in gone]
+        left = [pod for pod in turn.pods if pod.uid not in gone] if gone else turn.pods
         status = calculate_status(turn.rs, left, turn.going + len(gone), turn.now)
         counted = [error for error in failures if not is_namespace_terminating(error)]
         reason = "FailedDelete" if deleted else "FailedCreate"

@@ -1,101 +1,55 @@
 """What Envoy should serve, from Services and Ingresses: clusters, listeners, routes. Endpoints: `endpoint_life`."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
+from drumroll.domain.comparison.copies import Copies
+from drumroll.domain.configuration import Configuration, Edges, Inputs, Owner, Upstream
+from drumroll.domain.edge import add_own_ports, add_shared_ports
 from drumroll.domain.endpoint_life import Address, SliceEndpoint
-from drumroll.domain.envoy import clusters, listeners, routes, types
-from drumroll.domain.envoy.listeners import Certificate, Place
-from drumroll.domain.ingress import Backend, Complaint, IngressRules, complaint, ingress_rules
+from drumroll.domain.envoy import clusters, copies, listeners, routes, types
+from drumroll.domain.envoy.carrying import carrying
+from drumroll.domain.envoy.gateway_routes import table_configuration
+from drumroll.domain.envoy.listeners import Place
+from drumroll.domain.gateway.translate import INGRESS_HTTP, INGRESS_HTTPS
+from drumroll.domain.ingress import Backend, Complaint, complaint, ingress_rules
 from drumroll.domain.protocol import Protocol, protocol_of
-from drumroll.objects.kinds import SERVICE
-from drumroll.objects.meta import Key, Obj, key_of
+from drumroll.domain.splits import shares_of
+from drumroll.objects.kinds import COMPARISON, SERVICE
+from drumroll.objects.meta import Key, Obj, annotations_of, key_of
 
-FIRST_ORDINARY_PORT = 1024
+REFUSE_COPIES = "drumroll.dev/refuse-copies"
+"""A Service with this annotation, "true", takes no copies of requests, nor what programs ask on account of them."""
 
-
-@dataclass(frozen=True, slots=True)
-class Edges:
-    """Where listeners go. `host_namespace` is the path of the host's network namespace when Envoy lives in another."""
-
-    listen: str
-    http_port: int
-    https_port: int
-    low_port_offset: int = 0
-    host_namespace: str = ""
-
-    def published(self, port: int) -> int:
-        """The port on which a Service port can be reached."""
-        return port + self.low_port_offset if port < FIRST_ORDINARY_PORT else port
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Everything that the configuration derives from; `certificates` are PEM pairs by Secret, checked."""
-
-    services: Mapping[Key, Obj]
-    ingresses: tuple[Obj, ...]
-    certificates: Mapping[Key, Certificate]
-    default_certificate: Certificate
-    edges: Edges
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """Whence a cluster's endpoints come: the slices of `service`, their port called `port_name`."""
-
-    service: Key
-    port_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose object a listener serves, for events and status."""
-
-    kind: str
-    key: Key
-
-
-@dataclass
-class Configuration:
-    """The resources by type URL and name, and what hangs on them."""
-
-    resources: dict[str, dict[str, Obj]] = field(
-        default_factory=lambda: {types.CLUSTER: {}, types.SECRET: {}, types.LISTENER: {}, types.ROUTES: {}}
-    )
-    upstreams: dict[str, Upstream] = field(default_factory=dict)
-    owners: dict[str, Owner] = field(default_factory=dict)
-    complaints: list[Complaint] = field(default_factory=list)
-
-    def add_listener(self, resource: Obj, owner: Owner) -> bool:
-        """False when another listener has the place already (its name is its place)."""
-        if resource["name"] in self.owners:
-            return False
-        self.resources[types.LISTENER][resource["name"]] = resource
-        self.owners[resource["name"]] = owner
-        return True
-
-
-HTTP_LISTENER, HTTPS_LISTENER = "ingress/http", "ingress/https"
+HTTP_LISTENER, HTTPS_LISTENER = INGRESS_HTTP, INGRESS_HTTPS
 
 
 def configure(inputs: Inputs) -> Configuration:
     """All clusters, listeners and routes. Equal inputs give equal outputs, whatever their order."""
     found = Configuration()
-    rules = ingress_rules(inputs.ingresses, inputs.services)
-    if inputs.ingresses:
-        _add_ingress(found, rules, inputs)
+    rules = ingress_rules(inputs.ingresses, inputs.services, shares_of(inputs.gateways.tables))
+    add_shared_ports(found, rules, inputs)
     found.complaints.extend(rules.complaints)
+    routed = [Backend(t.service, t.port, t.cluster, http2=t.http2) for t in inputs.gateways.targets]
     backends: dict[tuple[Key, str], list[Backend]] = {}
-    for backend in rules.backends:
+    for backend in (*rules.backends, *routed):
         backends.setdefault((backend.service, backend.port), []).append(backend)
     for service in sorted(inputs.services.values(), key=_age):
         found.complaints.extend(_unserved(service))
         for port in _tcp_ports(service):
             used = backends.get((key_of(service), str(port.get("name") or port["port"])), [])
             if used or has_address(service):
-                _add_port(found, service, port, used, inputs.edges)
+                _add_port(found, service, port, used, inputs)
+    add_own_ports(found, inputs)
+    for way in inputs.copies:
+        _add_copies(found, way, inputs.edges)
     return found
+
+
+def _add_copies(found: Configuration, way: Copies, edges: Edges) -> None:
+    name, socket = way.name, f"{edges.sockets}/{way.socket}"
+    found.resources[types.CLUSTER][name] = copies.copies_cluster(name, socket)
+    found.resources[types.ROUTES][name] = copies.copies_routes(name, way.target.cluster)
+    found.add_listener(copies.copies_listener(name, socket), Owner(COMPARISON.name, way.wish.key))
 
 
 def proxied_ports(service: Obj) -> list[Obj]:
@@ -134,13 +88,14 @@ def _age(obj: Obj) -> tuple[str, Key]:
     return obj["metadata"].get("creationTimestamp") or "", key_of(obj)
 
 
-def _add_port(found: Configuration, service: Obj, port: Obj, used: list[Backend], edges: Edges) -> None:
+def _add_port(found: Configuration, service: Obj, port: Obj, used: list[Backend], inputs: Inputs) -> None:
     key = key_of(service)
     sticky = service["spec"].get("sessionAffinity") == "ClientIP"
-    protocol: Protocol = protocol_of(port, routed=bool(used))
+    name = clusters.cluster_name(key.namespace, key.name, port)
+    table = inputs.gateways.tables.get(name)
+    protocol: Protocol = protocol_of(port, routed=bool(used) or table is not None)
     if any(backend.http2 and not backend.tls for backend in used):
         protocol = "http2"
-    name = clusters.cluster_name(key.namespace, key.name, port)
     upstream = Upstream(key, port.get("name") or "")
     found.resources[types.CLUSTER][name] = clusters.cluster(name, protocol, sticky=sticky)
     found.upstreams[name] = upstream
@@ -150,8 +105,14 @@ def _add_port(found: Configuration, service: Obj, port: Obj, used: list[Backend]
             found.resources[types.CLUSTER][backend.cluster] = variant
             found.upstreams[backend.cluster] = upstream
     if protocol != "tcp" and has_address(service):
-        found.resources[types.ROUTES][name] = routes.service_routes(name, name, sticky=sticky)
-    for listener, place in _places(service, port, edges):
+        own = routes.service_routes(name, name, sticky=sticky)
+        if inputs.gateways.carried:
+            own["typed_per_filter_config"] = carrying(inputs.gateways.carried)
+        ports = inputs.edges.gateway_ports()
+        made = table_configuration(table, ports.published) if table else own
+        refuses = annotations_of(service).get(REFUSE_COPIES) == "true"
+        found.resources[types.ROUTES][name] = copies.refusing_copies(made) if refuses else made
+    for listener, place in _places(service, port, inputs.edges):
         resource = listeners.service_listener(listener, place, protocol, name, name)
         if not found.add_listener(resource, Owner(SERVICE.name, key)):
             text = f"port {place.port} of {place.address} belongs to {found.owners[listener].key} already"
@@ -169,37 +130,6 @@ def _places(service: Obj, port: Obj, edges: Edges) -> Iterable[tuple[str, Place]
     if spec.get("type") in {"LoadBalancer", "NodePort"} and port.get("nodePort"):
         node_port = port["nodePort"]
         yield f"host/{edges.listen}:{node_port}", Place(edges.listen, node_port, edges.host_namespace)
-
-
-def _add_ingress(found: Configuration, rules: IngressRules, inputs: Inputs) -> None:
-    edges = inputs.edges
-    presented = [
-        Certificate(host, pair.chain, pair.key, f"secret/{secret.namespace}/{secret.name}")
-        for host, secret in rules.secrets.items()
-        if host and (pair := inputs.certificates.get(secret)) is not None
-    ]
-    certificates = [inputs.default_certificate, *presented]
-    owner = Owner("Ingress", Key("", ""))
-    plain = Place(edges.listen, edges.http_port, edges.host_namespace)
-    secure = Place(edges.listen, edges.https_port, edges.host_namespace)
-    found.add_listener(listeners.ingress_http_listener(HTTP_LISTENER, plain, HTTP_LISTENER), owner)
-    for certificate in certificates:
-        found.resources[types.SECRET][certificate.secret] = listeners.tls_secret(certificate)
-    https = listeners.ingress_https_listener(HTTPS_LISTENER, secure, HTTPS_LISTENER, certificates)
-    found.add_listener(https, owner)
-    tables = found.resources[types.ROUTES]
-    tables[HTTP_LISTENER] = routes.ingress_routes(
-        HTTP_LISTENER, rules.hosts, tls_port=edges.https_port, port=edges.http_port
-    )
-    tables[HTTPS_LISTENER] = routes.ingress_routes(HTTPS_LISTENER, rules.hosts, tls_port=None, port=edges.https_port)
-    for ingress in inputs.ingresses:
-        for entry in ingress["spec"].get("tls") or ():
-            name = entry.get("secretName")
-            if name and Key(ingress["metadata"]["namespace"], name) not in inputs.certificates:
-                text = f"secret {name!r} holds no usable certificate: a self-signed one is presented instead"
-                found.complaints.append(
-                    complaint(ingress, "Ingress", ingress.get("apiVersion", ""), "SecretUnusable", text)
-                )
 
 
 def slice_endpoints(slices: Iterable[Obj], port_name: str) -> list[tuple[SliceEndpoint, str]]:

@@ -84,6 +84,52 @@ def prepare_status(kind: Kind, new: Obj, old: Obj) -> None:
         status["qosClass"] = (old.get("status") or {}).get("qosClass") or quality_of_service(old.get("spec") or {})
 
 
+def prepare_added_containers(kind: Kind, new: Obj, old: Obj) -> None:
+    """Keep in `new`, in place, everything but the containers added to a running pod."""
+    added = (new.get("spec") or {}).get("ephemeralContainers")
+    _keep_all_but(new, old)
+    spec = new["spec"] = dict(old.get("spec") or {})
+    _put(spec, "ephemeralContainers", added)
+    prepare_update(kind, new, old)
+
+
+def prepare_resize(kind: Kind, new: Obj, old: Obj) -> None:
+    """Keep in `new`, in place, everything but what its containers may use; other containers stay for validation."""
+    wanted, before = new.get("spec") or {}, old.get("spec") or {}
+    spec = dict(before)
+    for field in ("containers", "initContainers"):
+        given, known = wanted.get(field) or [], before.get(field) or []
+        if [one.get("name") for one in given] != [one.get("name") for one in known]:
+            return
+        if known:
+            spec[field] = [_resized(one, former) for one, former in zip(given, known, strict=True)]
+    _keep_all_but(new, old)
+    new["spec"] = spec
+    prepare_update(kind, new, old)
+
+
+def _resized(container: Obj, former: Obj) -> Obj:
+    kept = {field: value for field, value in former.items() if field not in ("resources", "resizePolicy")}
+    for field in ("resources", "resizePolicy"):
+        _put(kept, field, container.get(field))
+    return kept
+
+
+def _keep_all_but(new: Obj, old: Obj) -> None:
+    """The old object, by the name, uid and revision that the client gave, with the owners of fields known so far."""
+    given = {field: new["metadata"].get(field) for field in ("name", "namespace", "uid", "resourceVersion")}
+    managed = new["metadata"].get("managedFields")
+    head: Obj = {field: new[field] for field in ("apiVersion", "kind") if field in new}
+    new.clear()
+    new.update(old)
+    new.update(head)
+    meta = new["metadata"] = dict(old["metadata"])
+    for field, value in given.items():
+        if value:
+            meta[field] = value
+    _put(meta, "managedFields", managed)
+
+
 def _put(obj: Obj, field: str, value: Any) -> None:
     if value is None:
         obj.pop(field, None)
@@ -279,7 +325,9 @@ def _create_job(job: Obj) -> None:
     metadata = spec.setdefault("template", {}).setdefault("metadata", {})
     labels = {"controller-uid": uid, "job-name": name}
     labels |= {f"batch.kubernetes.io/{label}": value for label, value in labels.items()}
-    metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
+    metadata["labels"] = {**labels, **(metadata.get("labels") or {})}  # validation refuses others
+    if not job["metadata"].get("labels"):
+        job["metadata"]["labels"] = dict(metadata["labels"])
     match = "batch.kubernetes.io/controller-uid"
     selector = dict(spec.get("selector") or {})
     selector["matchLabels"] = {**(selector.get("matchLabels") or {}), match: uid}

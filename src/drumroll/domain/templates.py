@@ -27,7 +27,11 @@ def template_hash(template: Obj, collisions: int | None) -> str:
 
     Ours differs from the original's, which hashes a dump of Go structs: nothing depends on its value.
     """
-    data = orjson.dumps(canonical(template), option=orjson.OPT_SORT_KEYS)
+    return safe_hash(orjson.dumps(canonical(template), option=orjson.OPT_SORT_KEYS), collisions)
+
+
+def safe_hash(data: bytes, collisions: int | None) -> str:
+    """FNV-1a over the bytes and the number of collisions, spelt in `ALPHABET`. Source: rand.SafeEncodeString."""
     if collisions is not None:
         data += collisions.to_bytes(8, "little")
     value = FNV_OFFSET

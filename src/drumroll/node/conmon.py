@@ -108,7 +108,8 @@ class OciRuntime:
                 os.close(theirs.pop())
             with contextlib.suppress(BrokenPipeError):  # conmon has given up already: its log says why
                 os.write(start_writer, b"\0")
-            answer = await asyncio.wait_for(_read_line(sync_reader), _CREATE_TIMEOUT)
+            async with asyncio.timeout(_CREATE_TIMEOUT):
+                answer = await _read_line(sync_reader)
             await process.wait()
         except TimeoutError:
             raise ContainerError("CreateContainerError", "the container runtime did not answer in 30s") from None

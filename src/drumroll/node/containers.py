@@ -267,10 +267,15 @@ class ContainerRuntime:
             resources=cgroups.limits(spec.cpu_request, spec.cpu_limit, spec.memory_limit),
             mounts=(*(mount for mount in files.mounts() if mount.target not in targets), *spec.mounts),
             network_namespace=sandbox.network_namespace,
+            process_namespace=self._process_namespace(spec.beside),
             read_only_root=spec.read_only_root,
             show_cgroup=cgroups.is_unified(),
         )
         bundle.write_config(oci_config(config))
+
+    def _process_namespace(self, container_id: str) -> Path | None:
+        facts = self._running(container_id).facts() if container_id else None
+        return Path(f"/proc/{facts.pid}/ns/pid") if facts is not None else None
 
     async def _remove(self, bundle: Bundle) -> None:
         """Kill the container if it runs, and delete everything of it but its log. Does nothing twice."""

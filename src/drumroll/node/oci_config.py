@@ -43,7 +43,10 @@ class ProcessConfig:
 
 @dataclass(frozen=True, slots=True)
 class ContainerConfig:
-    """All that goes into one container's configuration. `network_namespace` None means the creator's own."""
+    """All that goes into one container's configuration. `network_namespace` None means the creator's own.
+
+    `process_namespace` None means one of its own.
+    """
 
     root: Path
     process: ProcessConfig
@@ -52,13 +55,16 @@ class ContainerConfig:
     resources: Mapping[str, Any]
     mounts: Sequence[Mount] = field(default_factory=tuple)
     network_namespace: Path | None = None
+    process_namespace: Path | None = None
     read_only_root: bool = False
     show_cgroup: bool = False
 
 
 def oci_config(config: ContainerConfig) -> dict[str, Any]:
     """The content of `config.json`. Source: OCI runtime specification 1.0.2."""
-    namespaces: list[dict[str, str]] = [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")]
+    namespaces: list[dict[str, str]] = [{"type": kind} for kind in ("mount", "ipc", "uts")]
+    processes = {"path": str(config.process_namespace)} if config.process_namespace is not None else {}
+    namespaces.append({"type": "pid", **processes})
     if config.network_namespace is not None:
         namespaces.append({"type": "network", "path": str(config.network_namespace)})
     if config.show_cgroup:

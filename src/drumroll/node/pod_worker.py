@@ -8,7 +8,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from drumroll.domain.pod import Plan, is_finished, is_sidecar, plan_containers
+from drumroll.domain.pod import Plan, added_containers, is_finished, is_sidecar, plan_containers
 from drumroll.domain.pod_status import build_status, status_patch
 from drumroll.domain.termination import DrainDecision, DrainView, decide_drain, grace_of
 from drumroll.node.agent_context import NodeContext
@@ -123,12 +123,15 @@ class PodWorker:
             self._tell_back_off(name)
             wake.append(held.at)
         if self._plan.ended:
-            self._stop_sidecars()
+            self._stop_others()
         return min((moment for moment in wake if moment is not None), default=None)
 
-    def _stop_sidecars(self) -> None:
+    def _stop_others(self) -> None:
+        """The program has ended: what runs beside it ends too."""
+        added = added_containers(self._state.pod)
         for run in self._state.running():
-            if is_sidecar(find_container(self._state.pod, run.name)):
+            container = find_container(self._state.pod, run.name)
+            if is_sidecar(container) or container in added:
                 self._operations.stop(run, grace_of(self._state.pod), f"Stopping container {run.name}")
 
     def _tell_back_off(self, name: str) -> None:

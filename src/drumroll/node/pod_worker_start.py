@@ -152,7 +152,15 @@ class Starter:
             stdin=bool(container.get("stdin")),
             stdin_once=bool(container.get("stdinOnce")),
             tty=bool(container.get("tty")),
+            beside=self._beside(container.get("targetContainerName") or ""),
         )
+
+    def _beside(self, target: str) -> str:
+        """The run whose processes an ephemeral container sees."""
+        run = self.state.latest(target)
+        if target and (run is None or run.exit_code is not None):
+            raise ContainerError("CreateContainerConfigError", f"unable to find target container {target}")
+        return run.container_id if run is not None else ""
 
     async def post_start(self, run: ContainerState) -> bool:
         """Run the postStart hook, if there is one; False when it failed."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from drumroll.domain.pod import Plan, Run, World, all_containers
+from drumroll.domain.pod import Plan, Run, World, added_containers, all_containers
 from drumroll.domain.pod_status import ContainerView, PodFacts, Waiting
 from drumroll.domain.restart import BackOff
 from drumroll.node.prober import RunProber
@@ -82,8 +82,8 @@ class PodState:
     def known_status(self, name: str) -> Obj:
         """What the API says of a container; empty when nothing yet."""
         status = self.pod.get("status") or {}
-        both = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
-        return next((found for found in both if found["name"] == name), {})
+        lists = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+        return next((found for key in lists for found in status.get(key) or () if found["name"] == name), {})
 
     def next_attempt(self, name: str) -> int:
         """The number of the next run: one more than any run that this node or the API remembers."""
@@ -105,7 +105,8 @@ class PodState:
         init = [self._view(c, plan, Waiting("PodInitializing")) for c in spec.get("initContainers") or ()]
         containers = [self._view(c, plan, idle) for c in spec["containers"]]
         ip = self.sandbox.ip if self.sandbox else (self.pod.get("status") or {}).get("podIP") or ""
-        return PodFacts(init, containers, ip, host_ip, self.start_time)
+        added = [self._view(c, plan, idle) for c in added_containers(self.pod)]
+        return PodFacts(init, containers, ip, host_ip, self.start_time, added)
 
     def _view(self, container: Obj, plan: Plan, idle: Waiting) -> ContainerView:
         name = container["name"]
@@ -156,8 +157,9 @@ def full_name(pod: Obj) -> str:
 
 def field_path(pod: Obj, name: str) -> str:
     """The fieldPath of an event about one container."""
-    init = any(c["name"] == name for c in pod["spec"].get("initContainers") or ())
-    return f"spec.{'initContainers' if init else 'containers'}{{{name}}}"
+    lists = ("initContainers", "ephemeralContainers")
+    found = (key for key in lists if any(c["name"] == name for c in pod["spec"].get(key) or ()))
+    return f"spec.{next(found, 'containers')}{{{name}}}"
 
 
 def find_container(pod: Obj, name: str) -> Obj:

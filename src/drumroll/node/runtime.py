@@ -84,6 +84,7 @@ class ContainerSpec:
     """One run of one container. `attempt` counts from 0 per name; log lines go to `log_path` in the CRI format.
 
     `cpu_limit` is in cores, `memory_limit` in bytes, both None for no limit; `cpu_request` in cores sets the share.
+    `beside` is the id of a run whose processes it sees; empty for a container that sees only its own.
     """
 
     name: str
@@ -103,6 +104,7 @@ class ContainerSpec:
     stdin: bool = False
     stdin_once: bool = False  # the input ends when the first one who attached to it has gone
     tty: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

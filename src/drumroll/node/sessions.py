@@ -27,6 +27,7 @@ from drumroll.objects.stream import Send
 
 _GRACE_SECONDS = 1.0
 _BEGIN_SECONDS = 0.005
+_TOLD_SECONDS = 5.0
 _RESIZE_SECONDS = 0.03  # conmon takes only the first of two orders that it reads at once
 _QUIET_SECONDS = 0.5  # children of a command that has ended may keep its output open for as long as they say something
 _ATTACHED_STDOUT, _ATTACHED_STDERR = 2, 3  # the first byte of a message on conmon's attach socket
@@ -130,7 +131,7 @@ class CommandSession:
             self._launch.clean_up()
 
     async def _end(self) -> None:
-        leader = self._launch.session()
+        leader = await self._leader()
         _signal_session(leader, signal.SIGHUP)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GRACE_SECONDS if leader else 0):
@@ -141,6 +142,16 @@ class CommandSession:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
+
+    async def _leader(self) -> int | None:
+        """The session to end. The command may run already and the OCI runtime not yet have told its process id: ending
+        only the runtime then would leave the command behind."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TOLD_SECONDS):
+                while (leader := self._launch.session()) is None and self._process.returncode is None:  # noqa: ASYNC110
+                    await asyncio.sleep(_BEGIN_SECONDS)
+                return leader
+        return None
 
     async def _pump(self, channel: int, output: Descriptor, send: Send) -> None:
         while data := await output.read():

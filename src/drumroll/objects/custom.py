@@ -17,6 +17,8 @@ RULES = "x-kubernetes-validations"
 LIST_TYPE = "x-kubernetes-list-type"
 LIST_KEYS = "x-kubernetes-list-map-keys"
 MAP_TYPE = "x-kubernetes-map-type"
+TEMPLATES = "drumroll.dev/pod-templates"
+"""The annotation of a definition that says where its objects have pods' templates: `spec.template`, `spec.all[].it`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +26,8 @@ class Definition:
     """One version of a definition.
 
     `stored` is the version in which objects are stored. Objects written at a revision above `since` were pruned and
-    defaulted by this very schema. `derived` is room for what is made of the schema once.
+    defaulted by this very schema. `derived` is room for what is made of the schema once. `templates` are the paths of
+    pods' templates that the schema leaves open: their fields are those of the server's own kinds.
     """
 
     schema: Obj
@@ -37,6 +40,7 @@ class Definition:
     warning: str = ""
     list_name: str = ""
     is_going: bool = False
+    templates: tuple[str, ...] = ()
     derived: dict[str, Any] = field(default_factory=dict)
 
 
@@ -109,6 +113,7 @@ def _definition(version: Obj, crd: Obj, stored: str, since: int, *, going: bool)
         warning,
         names.get("listKind") or f"{names['kind']}List",
         going,
+        tuple(((crd["metadata"].get("annotations") or {}).get(TEMPLATES) or "").split()),
     )
 
 

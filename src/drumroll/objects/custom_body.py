@@ -11,6 +11,7 @@ from drumroll.objects.errors import BadRequest, FieldError, UnsupportedMediaType
 from drumroll.objects.meta import Obj
 
 OBJECT_META = "apimachinery.pkg.apis.meta.v1.ObjectMeta"
+POD_TEMPLATE = "api.core.v1.PodTemplateSpec"
 TYPES = ("application/json", plain.YAML)
 _OF_EVERY_OBJECT = ("apiVersion", "kind", "metadata")
 
@@ -84,6 +85,8 @@ def pruned(value: Obj, kind: CustomKind) -> tuple[Obj, list[str]]:
     """
     unknown: list[str] = []
     out = _prune(value, kind.definition.schema, "", unknown, is_resource=True)
+    for path in kind.definition.templates:
+        _prune_template(out, path.split("."), "", unknown)
     metadata = value.get("metadata")
     cleaned, strange = conform({} if metadata is None else metadata, OBJECT_META)
     if strange:
@@ -118,6 +121,32 @@ def _prune_object(value: Obj, schema: Obj, path: str, unknown: list[str], *, is_
         else:
             unknown.append(inner)
     return out
+
+
+def _prune_template(holder: Any, path: list[str], where: str, unknown: list[str]) -> None:
+    """Drop, in place, what no pod's template has, below the path; `name[]` is every item of a list."""
+    name, several, _ = path[0].partition("[]")
+    found = holder.get(name) if isinstance(holder, dict) else None
+    where = f"{where}.{name}" if where else name
+    if several and isinstance(found, list):
+        for index, item in enumerate(found):
+            _prune_template(item, path[1:], f"{where}[{index}]", unknown)
+    elif len(path) > 1:
+        _prune_template(found, path[1:], where, unknown)
+    elif isinstance(found, dict):
+        try:
+            _, strange = conform(found, POD_TEMPLATE)
+        except (Mismatch, ValueError) as error:
+            raise ValueError(f"{where}: {error}") from error
+        if strange:
+            unknown.extend(f"{where}.{inner}" for inner in unknown_paths(found, strange))
+            holder[name] = _without(found, {(id(one), field) for one, field in strange})
+
+
+def _without(value: Any, strange: set[tuple[int, str]]) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(item, strange) for key, item in value.items() if (id(value), key) not in strange}
+    return [_without(item, strange) for item in value] if isinstance(value, list) else value
 
 
 def patched_custom(kind: CustomKind, value: Any, problems: list[str], field_validation: str) -> plain.Decoded:

@@ -174,8 +174,15 @@ def _refused(kind: Kind, reason: str) -> BadRequest:
     return BadRequest(f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {reason}')
 
 
+_MOST_PROBLEMS = 100  # source: sigs.k8s.io/json saveStrictError
+
+
 def _problems(body: bytes, value: Any, unknown: list[tuple[Obj, str]], *, is_yaml: bool) -> list[str]:
-    """What strict decoding objects to, in the order of the document."""
+    """What strict decoding objects to, in the order of the document; no more than the original would say."""
+    return _all_problems(body, value, unknown, is_yaml=is_yaml)[:_MOST_PROBLEMS]
+
+
+def _all_problems(body: bytes, value: Any, unknown: list[tuple[Obj, str]], *, is_yaml: bool) -> list[str]:
     unknown_at = unknown_paths(value, unknown) if unknown else []
     if is_yaml and body.lstrip()[:1] != b"{":
         from drumroll.objects.yaml_body import duplicate_keys

@@ -131,6 +131,24 @@ def paths(fields: FieldSet, before: str = "") -> Iterator[str]:
             yield from paths(fields[key], before + printed(key))
 
 
+def is_field_set(value: Any) -> bool:
+    """Whether a JSON value is a set of fields: maps all the way down, whose keys are elements of paths."""
+    if type(value) is not dict:
+        return False
+    return all((key == "." or _is_element(key)) and is_field_set(below) for key, below in value.items())
+
+
+def _is_element(key: str) -> bool:
+    form, _, rest = key.partition(":")
+    if form == "f":
+        return ":" in key
+    try:
+        item = orjson.loads(rest)
+    except orjson.JSONDecodeError:
+        return False
+    return form == "v" or (form == "k" and type(item) is dict) or (form == "i" and type(item) is int)
+
+
 def printed(key: str) -> str:
     """One element of a path: `.image`, `[name="web"]`, `[="x"]`, `[0]`."""
     form, _, rest = key.partition(":")

@@ -64,6 +64,28 @@ def type_name(value: Any) -> str:
     return "null"
 
 
+_TYPES = {str: "string", bool: "bool", int: "float64", float: "float64"}
+
+
+def go_type(value: Any) -> str:
+    """What Go's %T says of a JSON value."""
+    if isinstance(value, Mapping):
+        return "map[string]interface {}"
+    return _TYPES.get(type(value), "[]interface {}")
+
+
+def go_syntax(value: Any) -> str:
+    """A JSON value as Go's %#v prints it: map[string]interface {}{"kind":"Workflow"}, 8080, interface {}(nil)."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{json.dumps(key, ensure_ascii=False)}:{go_syntax(value[key])}" for key in sorted(value))
+        return f"map[string]interface {{}}{{{inner}}}"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Sequence):
+        return f"[]interface {{}}{{{', '.join(go_syntax(item) for item in value)}}}"
+    return "interface {}(nil)" if value is None else go_value(value)
+
+
 def go_value(value: Any) -> str:
     """A JSON value as Go's %v prints it: map[image:noname], [a b], <nil>."""
     if isinstance(value, Mapping):

@@ -45,7 +45,8 @@ NAMESPACE = Kind("", "v1", "Namespace", "namespaces", "namespace", False, ("ns",
 NODE = Kind("", "v1", "Node", "nodes", "node", False, ("no",), (), ("status",))
 POD = Kind(
     "", "v1", "Pod", "pods", "pod", True, ("po",), ("all",),
-    ("status", "attach", "binding", "eviction", "exec", "log", "portforward"), generation=True,
+    ("status", "attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "resize"),
+    generation=True,
 )  # fmt: skip
 SERVICE = Kind("", "v1", "Service", "services", "service", True, ("svc",), ("all",), ("status",))
 ENDPOINTS = Kind("", "v1", "Endpoints", "endpoints", "endpoints", True, ("ep",))
@@ -187,10 +188,57 @@ _AFTER_EVENTS = KINDS.index(EVENTS_EVENT) + 1
 SERVED: tuple[Kind, ...] = (*KINDS[:_AFTER_EVENTS], *REVIEWS, *KINDS[_AFTER_EVENTS:])
 """Everything that has a path: the stored kinds and the reviews."""
 
+_ARGO, _GATEWAY = "argoproj.io", "gateway.networking.k8s.io"
+ROLLOUT = Kind(
+    _ARGO, "v1alpha1", "Rollout", "rollouts", "rollout", True, ("ro",), (), ("status", "scale"), generation=True
+)
+ANALYSIS_TEMPLATE = Kind(
+    _ARGO, "v1alpha1", "AnalysisTemplate", "analysistemplates", "analysistemplate", True, ("at",), generation=True
+)
+CLUSTER_ANALYSIS_TEMPLATE = Kind(
+    _ARGO, "v1alpha1", "ClusterAnalysisTemplate", "clusteranalysistemplates", "clusteranalysistemplate",
+    False, ("cat",), generation=True,
+)  # fmt: skip
+ANALYSIS_RUN = Kind(_ARGO, "v1alpha1", "AnalysisRun", "analysisruns", "analysisrun", True, ("ar",), generation=True)
+EXPERIMENT = Kind(_ARGO, "v1alpha1", "Experiment", "experiments", "experiment", True, ("exp",), generation=True)
+GATEWAY_CLASS = Kind(
+    _GATEWAY, "v1", "GatewayClass", "gatewayclasses", "gatewayclass", False, ("gc",), ("gateway-api",), ("status",),
+    generation=True,
+)  # fmt: skip
+GATEWAY = Kind(
+    _GATEWAY, "v1", "Gateway", "gateways", "gateway", True, ("gtw",), ("gateway-api",), ("status",), generation=True
+)
+HTTP_ROUTE = Kind(
+    _GATEWAY, "v1", "HTTPRoute", "httproutes", "httproute", True, (), ("gateway-api",), ("status",), generation=True
+)
+GRPC_ROUTE = Kind(
+    _GATEWAY, "v1", "GRPCRoute", "grpcroutes", "grpcroute", True, (), ("gateway-api",), ("status",), generation=True
+)
+REFERENCE_GRANT = Kind(
+    _GATEWAY, "v1beta1", "ReferenceGrant", "referencegrants", "referencegrant", True, ("refgrant",), ("gateway-api",),
+    generation=True,
+)  # fmt: skip
+TRAFFIC_SPLIT = Kind("split.smi-spec.io", "v1alpha4", "TrafficSplit", "trafficsplits", "trafficsplit", True, ("ts",))
+
+AB_TEST = Kind(
+    "drumroll.dev", "v1alpha1", "ABTest", "abtests", "abtest", True, ("abt",), (), ("status",), generation=True
+)
+COMPARISON = Kind(
+    "drumroll.dev", "v1alpha1", "Comparison", "comparisons", "comparison", True, ("cmp",), (), ("status",),
+    generation=True,
+)  # fmt: skip
+
+INSTALLED: tuple[Kind, ...] = (
+    ROLLOUT, ANALYSIS_TEMPLATE, CLUSTER_ANALYSIS_TEMPLATE, ANALYSIS_RUN, EXPERIMENT,
+    GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, GRPC_ROUTE, REFERENCE_GRANT, TRAFFIC_SPLIT, AB_TEST, COMPARISON,
+)  # fmt: skip
+"""Kinds of CustomResourceDefinitions that every cluster of ours has from the start."""
+
 BY_RESOURCE: dict[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in SERVED}
 BY_KIND: dict[tuple[str, str], Kind] = {(k.api_version, k.name): k for k in KINDS}
+_BY_KIND = BY_KIND | {(k.api_version, k.name): k for k in INSTALLED}
 
 
 def kind_of(obj: Obj) -> Kind:
-    """The kind of an object by its apiVersion and kind. Raises KeyError when it is not served."""
-    return BY_KIND[obj["apiVersion"], obj["kind"]]
+    """The kind of an object by its apiVersion and kind. Raises KeyError when it is neither built in nor installed."""
+    return _BY_KIND[obj["apiVersion"], obj["kind"]]

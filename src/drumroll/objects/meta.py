@@ -56,7 +56,10 @@ def is_deleting(obj: Mapping[str, Any]) -> bool:
 def controller_of(obj: Mapping[str, Any]) -> Obj | None:
     """The owner reference with controller=true, of which there is at most one."""
     owners: Iterable[Obj] = obj["metadata"].get("ownerReferences") or ()
-    return next((owner for owner in owners if owner.get("controller")), None)
+    for owner in owners:  # no generator: this is asked of every pod in every turn
+        if owner.get("controller"):
+            return owner
+    return None
 
 
 def owner_reference(owner: Mapping[str, Any]) -> Obj:

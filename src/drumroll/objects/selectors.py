@@ -75,7 +75,10 @@ class LabelSelector:
         if self.nothing:
             return False
         known = labels or {}
-        return all(requirement.matches(known) for requirement in self.requirements)
+        for requirement in self.requirements:  # noqa: SIM110 - asked of every pod in every turn
+            if not requirement.matches(known):
+                return False
+        return True
 
     @property
     def is_everything(self) -> bool:
@@ -90,6 +93,16 @@ NOTHING = LabelSelector(nothing=True)
 def parse_labels(text: str) -> LabelSelector:
     """The selector that a `labelSelector` parameter names; empty text selects everything. Raises BadRequest."""
     return _LabelParser(text).parse() if text.strip() else EVERYTHING
+
+
+def selector_text(selector: Mapping[str, Any]) -> str:
+    """A metav1.LabelSelector as one line. Source: apimachinery meta/v1 LabelSelectorAsSelector, printed."""
+    parts = [f"{name}={value}" for name, value in (selector.get("matchLabels") or {}).items()]
+    for expression in selector.get("matchExpressions") or ():
+        name, values = expression["key"], ",".join(sorted(expression.get("values") or ()))
+        forms = {"In": f"{name} in ({values})", "NotIn": f"{name} notin ({values})", "Exists": name}
+        parts.append(forms.get(expression["operator"], f"!{name}"))
+    return ",".join(sorted(parts))
 
 
 def from_object(selector: Mapping[str, Any] | None) -> LabelSelector:

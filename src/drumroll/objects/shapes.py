@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from drumroll.objects.fieldset import FieldSet, is_member
+from drumroll.objects.fieldset import FieldSet, is_member, printed
 from drumroll.objects.meta import Obj
 
 Changes: TypeAlias = tuple[FieldSet | None, FieldSet | None]
@@ -21,12 +21,8 @@ Changes: TypeAlias = tuple[FieldSet | None, FieldSet | None]
 _KNOWN_KEYS = 512
 
 
-class Duplicate(Exception):
-    """A list has two items with the same key. Printed, it says which, after the list's path."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+class BadItem(Exception):
+    """An item of a list cannot be told from the others: it repeats a key, or has none. Printed, it says so."""
 
 
 class Shape:
@@ -166,7 +162,7 @@ class Listed(Shape):
     def __init__(self, item: Callable[[], Shape], keys: tuple[str, ...], defaults: Mapping[str, Any]) -> None:
         self._make_item = item
         self._made: Shape | None = None
-        self._keys = tuple(sorted(keys))
+        self._order, self._keys = keys, tuple(sorted(keys))
         self._only_key = keys[0] if len(keys) == 1 and not defaults else ""
         self._known: dict[str, str] = {}
         self._defaults = defaults
@@ -193,6 +189,24 @@ class Listed(Shape):
                 facts[name] = value
         return "k:" + orjson.dumps(facts).decode()
 
+    def misfit(self, item: Any) -> str:
+        """Why an item has no key, in the original's words; empty when it has one."""
+        if not self._keys:
+            if type(item) is dict:
+                return "associative list without keys has an element that's a map type"
+            if type(item) is list:
+                return "not supported: associative list with lists as elements"
+            return "associative list without keys has an element that's an explicit null" if item is None else ""
+        if type(item) is not dict:
+            return f"associative list with keys may not have {'a null element' if item is None else 'non-map elements'}"
+        if self._defaults or any(name in item for name in self._keys):
+            return ""
+        keys = " ".join(f'"{name}"' for name in self._order)
+        return (
+            f"associative list with keys has an element that omits all key fields [{keys}]"
+            " (and doesn't have default values for any key fields)"
+        )
+
     def _learn(self, value: str) -> str:
         """Most lists use few keys over and over: names of containers, types of conditions."""
         if len(self._known) >= _KNOWN_KEYS:
@@ -217,15 +231,15 @@ class Listed(Shape):
         return fields
 
     def applied(self, value: Any) -> FieldSet | None:
-        """Items are themselves in the set; an empty list speaks of nothing. Raises Duplicate."""
+        """Items are themselves in the set; an empty list speaks of nothing. Raises BadItem."""
         if not value or type(value) is not list:
             return None
         shape = self.item
         fields: FieldSet = {}
         for item in value:
             key = self.key_of(item)
-            if key in fields:
-                raise Duplicate(key)
+            if key in fields or self.misfit(item):
+                raise BadItem(self.misfit(item) or f"duplicate entries for key {printed(key)}")
             below = shape.applied(item)
             fields[key] = {".": {}, **below} if below else {}
         return fields

@@ -1,11 +1,9 @@
 """The shapes of the API's messages, and of custom resources by their structural schemas."""
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from drumroll.objects.fieldset import printed
 from drumroll.objects.schema import Field, atomic_messages, is_message, message
 from drumroll.objects.shapes import DEDUCED, LEAF, Listed, Mapped, Shape
 
@@ -33,7 +31,7 @@ def _shape_of_field(field: Field) -> Shape:
     if field.type.startswith("[]"):
         if field.list_type not in ("map", "set"):
             return LEAF
-        element, defaults = field.element, _KEY_DEFAULTS if "protocol" in field.list_keys else {}
+        element, defaults = field.element, KEY_DEFAULTS if "protocol" in field.list_keys else {}
         return Listed(lambda: _shape_of_type(element), field.list_keys, defaults)
     if field.map_type == "atomic":
         return LEAF
@@ -42,7 +40,7 @@ def _shape_of_field(field: Field) -> Shape:
     return _shape_of_type(field.type)
 
 
-_KEY_DEFAULTS = {"protocol": "TCP"}
+KEY_DEFAULTS = {"protocol": "TCP"}
 """The one key of lists that may be left out: of container ports and Service ports. Source: core/v1 types.go."""
 
 
@@ -89,18 +87,3 @@ def _shape_of_array(schema: Mapping[str, Any]) -> Shape:
     keys = tuple(schema.get("x-kubernetes-list-map-keys") or ()) if type_ == "map" else ()
     defaults = {n: p["default"] for n, p in (items.get("properties") or {}).items() if n in keys and "default" in p}
     return Listed(lambda: shape_of_schema(items), keys, defaults)
-
-
-def path_of(shape: Shape, value: Any, plain: str) -> str:
-    """A path such as `spec.containers[0].imag` as messages about field sets print it, items by their keys."""
-    out = ""
-    for token in re.findall(r"[^.\[\]]+|\[\d+\]", plain):
-        if token.startswith("["):
-            item = value[int(token[1:-1])]
-            out += printed(shape.key_of(item)) if isinstance(shape, Listed) else token
-            shape, value = shape.item if isinstance(shape, Listed) else LEAF, item
-        else:
-            out += f".{token}"
-            shape = shape.child(token) if isinstance(shape, Mapped) else LEAF
-            value = value.get(token) if isinstance(value, dict) else None
-    return out

@@ -5,23 +5,29 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drumroll.domain.envoy.types import LISTENER
 from drumroll.objects.meta import Obj
 from drumroll.proxy.encode import encode, messages, version_of
 from drumroll.proxy.session import KEEP, Push, Session
 
+if TYPE_CHECKING:
+    from drumroll.proxy.grpc_server import Call
+
 log = logging.getLogger("drumroll.proxy")
 
-_METHOD = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+_METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 RETRY_REFUSED_SECONDS = 3.0
 
 Accepted = Callable[[str, Mapping[str, str]], None]
 """Called with a type URL and the versions by name that Envoy holds from now on."""
 
-Refused = Callable[[str, str, str], None]
-"""Called with a type URL, a resource's name and Envoy's words."""
+Refused = Callable[[str, str, str, str], None]
+"""Called with a type URL, a resource's name and version, and Envoy's words."""
+
+Flown = Callable[[str, Mapping[str, str], bool], None]
+"""Called with a type URL and versions by name: True when they are sent, False when Envoy did not take all of them."""
 
 
 @dataclass
@@ -65,10 +71,11 @@ class Desired:
 class AdsServer:
     """Serves `desired` to every Envoy that connects. Call `changed` after a change of it."""
 
-    def __init__(self, desired: Desired, accepted: Accepted, refused: Refused) -> None:
+    def __init__(self, desired: Desired, accepted: Accepted, refused: Refused, flown: Flown) -> None:
         self._desired = desired
         self._accepted = accepted
         self._refused = refused
+        self._flown = flown
         self._streams: set[_Stream] = set()
         self._met = asyncio.Event()
 
@@ -83,34 +90,13 @@ class AdsServer:
 
     async def run(self, socket: Path) -> None:
         """Serve on the Unix socket until cancelled."""
-        import grpc.aio
+        from drumroll.proxy.grpc_server import serve_method
 
         await asyncio.to_thread(messages)
-        from envoy.service.discovery.v3 import discovery_pb2
+        await serve_method(socket, _METHOD, self._serve, lambda: log.info("ads_serving socket=%s", socket))
 
-        server = grpc.aio.server(
-            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        )
-        handler = grpc.stream_stream_rpc_method_handler(
-            self._serve,
-            request_deserializer=discovery_pb2.DeltaDiscoveryRequest.FromString,
-            response_serializer=discovery_pb2.DeltaDiscoveryResponse.SerializeToString,
-        )
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(_METHOD, {"DeltaAggregatedResources": handler}),)
-        )
-        socket.unlink(missing_ok=True)
-        server.add_insecure_port(f"unix:{socket}")
-        await server.start()
-        socket.chmod(0o600)  # whoever connects is told the Ingresses' private keys
-        log.info("ads_serving socket=%s", socket)
-        try:
-            await asyncio.Event().wait()  # server.wait_for_termination, cancelled, leaves streams open for ever
-        finally:
-            await server.stop(0)
-
-    async def _serve(self, _requests: Any, context: Any) -> None:
-        stream = _Stream(context, self._desired, self._accepted, self._refused)
+    async def _serve(self, call: "Call") -> None:
+        stream = _Stream(call, self._desired, self._accepted, self._refused, self._flown)
         self._streams.add(stream)
         self._met.set()
         log.info("envoy_connected streams=%d", len(self._streams))
@@ -124,38 +110,39 @@ class AdsServer:
 class _Stream:
     """One Envoy's stream: a reader folds what it says into the session, the writer sends what comes next."""
 
-    def __init__(self, context: Any, desired: Desired, accepted: Accepted, refused: Refused) -> None:
+    def __init__(self, call: "Call", desired: Desired, accepted: Accepted, refused: Refused, flown: Flown) -> None:
         self.bell = asyncio.Event()
-        self._context = context
+        self._call = call
         self._desired = desired
         self._accepted = accepted
         self._refused = refused
+        self._flown = flown
         self._session = Session()
 
     async def run(self) -> None:
-        writer = asyncio.create_task(self._write())
-        retrier = asyncio.create_task(self._retry())
-        try:
+        async with asyncio.TaskGroup() as group:
+            others = [group.create_task(self._write()), group.create_task(self._retry())]
             await self._read()
-        finally:
-            writer.cancel()
-            retrier.cancel()
-            await asyncio.gather(writer, retrier, return_exceptions=True)
+            for task in others:
+                task.cancel()
 
     async def _read(self) -> None:
-        import grpc.aio
+        from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
-        while (request := await self._context.read()) is not grpc.aio.EOF:
-            self._take(request)
+        while (message := await self._call.read()) is not None:
+            self._take(DeltaDiscoveryRequest.FromString(message))
             self.bell.set()
 
     def _take(self, request: Any) -> None:
         type_url = request.type_url
         if request.response_nonce and request.HasField("error_detail"):
+            flight = self._session.in_flight(request.response_nonce)
             found = self._session.refuse(request.response_nonce)
+            if flight is not None:
+                self._flown(type_url, flight.versions, False)
             log.warning("envoy_refused type=%s message=%s", type_url, request.error_detail.message)
             if found is not None:
-                self._refused(*found, request.error_detail.message)
+                self._refused(*found, self._session.refused_version(*found), request.error_detail.message)
         elif request.response_nonce:
             push = self._session.accept(request.response_nonce)
             if push is not None and push.versions:
@@ -170,18 +157,18 @@ class _Stream:
             await self.bell.wait()
             self.bell.clear()
             while (push := self._session.next_push(self._desired.versions)) is not None:
-                await self._context.write(self._response(push))
+                self._flown(push.type_url, push.versions, True)
+                await self._call.write(self._response(push))
 
-    def _response(self, push: Push) -> Any:
-        from envoy.service.discovery.v3 import discovery_pb2
+    def _response(self, push: Push) -> bytes:
+        from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
-        response = discovery_pb2.DeltaDiscoveryResponse(
-            type_url=push.type_url, nonce=push.nonce, removed_resources=push.removed
-        )
+        response = DeltaDiscoveryResponse(type_url=push.type_url, nonce=push.nonce, removed_resources=push.removed)
         for name, version in push.versions.items():
             resource = encode(push.type_url, self._desired.get(push.type_url, name))
             response.resources.add(name=name, version=version, resource=resource)
-        return response
+        body: bytes = response.SerializeToString()
+        return body
 
     async def _retry(self) -> None:
         while True:

@@ -85,7 +85,8 @@ class Detached:
             return
         try:
             os.kill(pid, signal.SIGTERM)
-            await asyncio.wait_for(self.wait_ended(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.wait_ended()
         except ProcessLookupError:
             pass  # it has ended by itself
         except TimeoutError:

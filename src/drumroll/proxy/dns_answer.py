@@ -1,52 +1,51 @@
 """Answers to DNS questions from the cluster's table; questions about the rest of the world are not ours."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import json
+import os
+from collections.abc import Mapping
 
-import orjson
 from dnslib import CNAME, PTR, QTYPE, RCODE, RR, SOA, SRV, A, DNSRecord
 
-from drumroll.domain.dns import ZONE
-from drumroll.objects.meta import Obj
+from drumroll.objects.dns_zone import ZONE
 
 TTL_SECONDS = 5
 _CNAME_DEPTH = 4
+_KINDS = ("a", "srv", "cname", "ptr")
 
 
-@dataclass
 class Records:
     """The table in the file at `path`, read again when the file has changed (it is replaced whole)."""
 
-    path: Path
-    _stamp: tuple[int, int] = (0, 0)
-    _table: Obj = field(default_factory=dict)
-    _parents: set[str] = field(default_factory=set)
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+        self._stamp = (0, 0)
+        self._table: Mapping[str, Mapping[str, object]] = {}
+        self._parents: set[str] = set()
 
     def refresh(self) -> None:
         """Read the file if it is another one than last time."""
         try:
-            found = self.path.stat()
+            found = os.stat(self._path)  # noqa: PTH116 - pathlib is large, and this process small
             stamp = (found.st_ino, found.st_mtime_ns)
             if stamp != self._stamp:
-                self._table = orjson.loads(self.path.read_bytes())
+                with open(self._path, encoding="utf-8") as file:  # noqa: PTH123
+                    self._table = json.load(file)
                 self._stamp = stamp
                 names = [*self._of("a"), *self._of("srv"), *self._of("cname")]
                 self._parents = {parent for name in names for parent in _parents(name)}
-        except (OSError, orjson.JSONDecodeError):
+        except (OSError, ValueError):
             return  # what was read last still holds
 
-    def _of(self, kind: str) -> Obj:
-        found: Obj = self._table.get(kind) or {}
-        return found
+    def _of(self, kind: str) -> Mapping[str, object]:
+        return self._table.get(kind) or {}
 
-    def find(self, kind: str, name: str) -> Any:
+    def find(self, kind: str, name: str):  # type: ignore[no-untyped-def]  # noqa: ANN201 - the import of typing is large
         """The record of that kind, or None."""
         return self._of(kind).get(name)
 
     def has(self, name: str) -> bool:
         """True when the name exists, be it only as the end of longer ones."""
-        return name in self._parents or any(name in self._of(kind) for kind in ("a", "srv", "cname", "ptr"))
+        return name in self._parents or any(name in self._of(kind) for kind in _KINDS)
 
 
 def _parents(name: str) -> list[str]:

@@ -1,13 +1,14 @@
 """Envoy's resources from plain data to protobuf. Importing the messages takes 50 ms: do it in a thread, and late."""
 
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
 import orjson
 
 from drumroll.domain.envoy import types
+from drumroll.domain.envoy.counting import METADATA
 from drumroll.objects.meta import Obj
 
 _MESSAGES = (
@@ -19,6 +20,12 @@ _MESSAGES = (
     "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2",
     "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2",
     "envoy.extensions.filters.http.router.v3.router_pb2",
+    "envoy.extensions.filters.http.cors.v3.cors_pb2",
+    "envoy.extensions.filters.http.tap.v3.tap_pb2",
+    "envoy.extensions.filters.http.lua.v3.lua_pb2",
+    "envoy.extensions.filters.http.stateful_session.v3.stateful_session_pb2",
+    "envoy.extensions.http.stateful_session.cookie.v3.cookie_pb2",
+    "envoy.extensions.http.stateful_session.header.v3.header_pb2",
     "envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2",
     "envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2",
     "envoy.extensions.upstreams.http.v3.http_protocol_options_pb2",
@@ -26,6 +33,7 @@ _MESSAGES = (
     "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2",
     "envoy.extensions.transport_sockets.tls.v3.tls_pb2",
     "envoy.extensions.transport_sockets.tls.v3.secret_pb2",
+    "xds.type.v3.typed_struct_pb2",
 )
 
 
@@ -49,17 +57,42 @@ def encode(type_url: str, resource: Obj) -> Any:
 
 
 def _body(type_url: str, resource: Obj) -> bytes:
-    from google.protobuf.json_format import ParseDict, ParseError
-
     messages()
     message = _message(type_url)()
     if type_url == types.ENDPOINTS:
         _fill_endpoints(message, resource)
+    elif type_url == types.ROUTES:
+        return _routes(message, resource)
     else:
-        try:
-            ParseDict(resource, message)
-        except ParseError as error:
-            raise ValueError(f"{type_url}: {error}") from error
+        _fill(message, resource, type_url)
+    body: bytes = message.SerializeToString()
+    return body
+
+
+def _fill(message: Any, resource: Obj, name: str) -> None:
+    from google.protobuf.json_format import ParseDict, ParseError
+
+    try:
+        ParseDict(resource, message)
+    except ParseError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _routes(message: Any, resource: Obj) -> bytes:
+    """A table of many virtual hosts, of which one has changed, most often: the others' bytes are remembered."""
+    _fill(message, {name: value for name, value in resource.items() if name != "virtual_hosts"}, types.ROUTES)
+    hosts = b"".join(_host(orjson.dumps(host)) for host in resource["virtual_hosts"])
+    body: bytes = message.SerializeToString() + hosts
+    return body
+
+
+@lru_cache(maxsize=512)
+def _host(text: bytes) -> bytes:
+    """One virtual host, as a part of the message that it is in: messages of the same type are joined by their bytes."""
+    from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+    message = RouteConfiguration()
+    _fill(message, {"virtual_hosts": [orjson.loads(text)]}, types.ROUTES)
     body: bytes = message.SerializeToString()
     return body
 
@@ -95,3 +128,15 @@ def _fill_endpoints(message: Any, resource: Obj) -> None:
             entry.health_status = HealthStatus.Value(host["health_status"])
             entry.endpoint.address.socket_address.address = place["address"]
             entry.endpoint.address.socket_address.port_value = place["port_value"]
+            if "metadata" in host:
+                revision = host["metadata"]["filter_metadata"][METADATA]["revision"]
+                entry.metadata.MergeFrom(_metadata(revision))
+
+
+@lru_cache(maxsize=64)
+def _metadata(revision: str) -> Any:
+    from envoy.config.core.v3.base_pb2 import Metadata
+
+    found = Metadata()
+    found.filter_metadata[METADATA]["revision"] = revision
+    return found

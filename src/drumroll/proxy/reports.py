@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from drumroll.client.client import Client
 from drumroll.client.events import EventRecorder
 from drumroll.domain import routing
+from drumroll.domain.configuration import Configuration, Edges
 from drumroll.domain.envoy.types import LISTENER, SECRET
 from drumroll.domain.ingress import Complaint, is_ours
-from drumroll.domain.routing import Configuration, Edges
 from drumroll.objects.errors import ApiError
 from drumroll.objects.kinds import INGRESS, SERVICE, Kind
 from drumroll.objects.meta import Obj, annotations_of, key_of
@@ -66,6 +66,8 @@ class Reports:
             return self._ingresses()
         owner = self._configuration.owners.get(name)
         upstream = self._configuration.upstreams.get(name)
+        if type_url == LISTENER and owner and owner.kind != SERVICE.name:
+            return []
         key = owner.key if type_url == LISTENER and owner else upstream.service if upstream else None
         service = self._world.services.get(key) if key else None
         return [service] if service else []

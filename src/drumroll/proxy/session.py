@@ -110,6 +110,14 @@ class Session:
             held.versions.pop(name, None)
         return None
 
+    def in_flight(self, nonce: str) -> Push | None:
+        """The response of that nonce, if Envoy has not answered it yet."""
+        return next((push for push in self._flights.values() if push.nonce == nonce), None)
+
+    def refused_version(self, type_url: str, name: str) -> str:
+        """The version of a resource that Envoy refused last; empty when it has refused none."""
+        return self._held[type_url].refused.get(name, "")
+
     def retry_refused(self, type_url: str) -> bool:
         """Send refused resources of a type once more (a port may be free by now); False when there are none."""
         held = self._held[type_url]
@@ -173,7 +181,7 @@ class Session:
         return push
 
     def _land(self, nonce: str) -> Push | None:
-        push = next((push for push in self._flights.values() if push.nonce == nonce), None)
+        push = self.in_flight(nonce)
         if push is not None:
             del self._flights[push.type_url]
         return push

@@ -1,19 +1,22 @@
 """Turns the world into what Envoy holds: configuration, endpoints, and the life of each endpoint."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from time import monotonic
 
 from drumroll.domain import routing
+from drumroll.domain.configuration import Configuration, Edges, Inputs
 from drumroll.domain.endpoint_life import Address, Drain, Reading, SliceEndpoint, healthy_of, may_fall_back
 from drumroll.domain.envoy import clusters, types
 from drumroll.domain.envoy.listeners import Certificate
+from drumroll.domain.gateway import proofs
 from drumroll.domain.ingress import is_ours
-from drumroll.domain.routing import Configuration, Edges, Inputs
+from drumroll.domain.mesh.revision import revision_of
 from drumroll.objects.meta import Key, Obj, is_deleting, key_of, uid_of
 from drumroll.proxy.ads import Desired
 from drumroll.proxy.certificates import certificate_of
+from drumroll.proxy.gateways import Gateways
 from drumroll.proxy.lives import Lives
 from drumroll.proxy.world import World, pod_ip, service_of
 
@@ -31,19 +34,24 @@ class Traffic:
         self.seen: dict[str, datetime] = {}  # uid → when its deletion was first noticed
         self.judged: set[str] = set()  # uids of deleted pods whose endpoints were looked at since
         self.falling_back: set[Key] = set()
+        self.gateways = Gateways(world.gateways, edges)
         self._world = world
         self._edges = edges
         self._certificate = certificate
         self._wake = wake
         self._configure = True
+        self._is_strange = False  # Envoy may hold routes of an earlier control plane, which name whatever they name
+        self._kept: frozenset[str] = frozenset()  # clusters that nobody wants and routes in Envoy still name
         self._dirty: set[str] = set()  # clusters
         self._deleted: set[str] = set()  # uids of pods whose deletion came since the last turn
         self._clusters: dict[Key, list[str]] = {}
+        self.revisions: dict[str, str] = {}  # address → revision of the pod that had it last
 
     def watch(self) -> None:
         """Subscribe to the world's changes."""
         for informer in (self._world.services, self._world.ingresses, self._world.classes):
             informer.subscribe(self._configuration_changed)
+        self.gateways.watch(self._configuration_changed)
         self._world.secrets.subscribe(self._secret_changed)
         self._world.slices.subscribe(self._slice_changed)
         self._world.pods.subscribe(self._pod_changed)
@@ -88,12 +96,33 @@ class Traffic:
 
     def accepted(self, type_url: str, versions: Mapping[str, str]) -> None:
         """Envoy holds these versions."""
+        if self.gateways.accepted(type_url, versions) or (self._kept and not self._kept <= self._named()):
+            self._configure = True
+            self._wake()
+        if type_url == types.ROUTES and self._is_strange and not proofs.has_unknown(self.gateways.proofs):
+            self._is_strange = False
+            self._dirty.update(self.lives.by_cluster)
+            self._wake()
         if type_url != types.ENDPOINTS:
             return
         for cluster, digest in versions.items():
             if self.lives.accepted(cluster, digest):
                 self._dirty.add(cluster)
         self._wake()
+
+    def learn(self, held: Mapping[str, Iterable[Address]]) -> None:
+        """Take over what an Envoy holds that has outlived its control plane."""
+        self.lives.seed(held)
+        self._is_strange = True
+
+    def refused(self, type_url: str, name: str, version: str, words: str) -> None:
+        """Envoy refuses a resource: offer what it can take."""
+        if self.gateways.refused(type_url, name, version, words):
+            self._configure = True
+            self._wake()
+
+    def _named(self) -> frozenset[str]:
+        return proofs.named(self.gateways.proofs)
 
     def observe(self, readings: Mapping[str, Mapping[Address, Reading]], asked: list[str]) -> None:
         """Fold in a read of Envoy's admin list."""
@@ -106,18 +135,31 @@ class Traffic:
             self._dirty.update(self._clusters.get(service, ()))
         if self._configure:
             self._configure = False
+            before = self.configuration
             self.configuration = routing.configure(self._inputs())
+            self._keep_named(before)
             self._clusters = {}
             for cluster, upstream in self.configuration.upstreams.items():
                 self._clusters.setdefault(upstream.service, []).append(cluster)
             self._dirty = {*self.configuration.upstreams, *self.lives.by_cluster}
             changed = self._set_configuration()
+            self._configure = self.gateways.offered(self.configuration, self.desired.versions)
+            if self._configure:
+                self._wake()
         dirty, self._dirty = self._dirty, set()
         for cluster in sorted(dirty):
             changed |= self._advance(cluster, now)
         self.judged |= self._deleted
         self._deleted = set()
         return changed
+
+    def _keep_named(self, before: Configuration) -> None:
+        """Clusters that routes in Envoy still name stay as they are, endpoints and all, until it has others."""
+        found = self.configuration
+        self._kept = frozenset(name for name in self._named() - found.upstreams.keys() if name in before.upstreams)
+        for name in self._kept:
+            found.upstreams[name] = before.upstreams[name]
+            found.resources[types.CLUSTER][name] = before.resources[types.CLUSTER][name]
 
     def _set_configuration(self) -> bool:
         resources = self.configuration.resources
@@ -132,7 +174,7 @@ class Traffic:
 
     def _advance(self, cluster: str, now: datetime) -> bool:
         wanted = cluster in self.configuration.upstreams
-        if not wanted and cluster not in self.lives.by_cluster:
+        if not wanted and (cluster not in self.lives.by_cluster or self._is_strange):
             return False
         healthy, listed = self._healthy(cluster, now) if wanted else (frozenset(), set())
         life = self.lives.by_cluster.get(cluster)
@@ -150,7 +192,8 @@ class Traffic:
             return True
         if changed or self.desired.find(types.ENDPOINTS, cluster) is None:
             changed = True
-            digest = self.desired.put(types.ENDPOINTS, cluster, clusters.load_assignment(cluster, life.entries))
+            assignment = clusters.load_assignment(cluster, life.entries, self.revisions)
+            digest = self.desired.put(types.ENDPOINTS, cluster, assignment)
             self.lives.pushed(cluster, digest)
         return changed
 
@@ -170,6 +213,8 @@ class Traffic:
     def _with_pod(self, endpoint: SliceEndpoint, uid: str, service: Key, now: datetime) -> SliceEndpoint:
         """The endpoint with what its pod shows already and the slice, written later, may not."""
         pod = self._world.pod(uid) if uid else None
+        if pod is not None:
+            self.revisions[endpoint.address.ip] = revision_of(pod)
         if pod is None or not is_deleting(pod):
             return endpoint
         seen = self.seen.setdefault(uid, now)
@@ -190,9 +235,12 @@ class Traffic:
             for ingress in ingresses
             for entry in ingress["spec"].get("tls") or ()
         }
+        named |= self.gateways.secrets()
         pairs = {key: pair for key in named if (pair := self._certificate_in(key)) is not None}
         services = {key_of(service): service for service in self._world.services.items()}
-        return Inputs(services, ingresses, pairs, self._certificate, self._edges)
+        gateways = self.gateways.translate(services, frozenset(pairs))
+        copies = self.gateways.copying.copies
+        return Inputs(services, ingresses, pairs, self._certificate, self._edges, gateways, copies)
 
     def _certificate_in(self, key: Key) -> Certificate | None:
         secret = self._world.secrets.get(key)

@@ -8,6 +8,7 @@ from drumroll.client.informer import Informer
 from drumroll.domain.pod import is_finished
 from drumroll.objects.kinds import ENDPOINT_SLICE, INGRESS, INGRESS_CLASS, POD, SECRET, SERVICE
 from drumroll.objects.meta import Key, Obj, is_deleting, labels_of, uid_of
+from drumroll.proxy.gateway_world import GatewayWorld
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 
@@ -51,11 +52,12 @@ class World:
         self.classes = Informer(client, INGRESS_CLASS)
         self.secrets = Informer(client, SECRET)
         self.pods = Informer(client, POD, indexes={"ip": _addresses, "uid": _uids})
+        self.gateways = GatewayWorld(client)
         self.all = (self.services, self.slices, self.ingresses, self.classes, self.secrets, self.pods)
 
     async def wait_synced(self) -> None:
         """Return when every copy is a real past state."""
-        await asyncio.gather(*(informer.wait_synced() for informer in self.all))
+        await asyncio.gather(*(informer.wait_synced() for informer in self.all), self.gateways.wait_known())
 
     def slices_of(self, service: Key) -> list[Obj]:
         """A Service's EndpointSlices."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drumroll.store.interface import Change, Damaged, Record, StoreError, Unavailable
+from drumroll.store.leftovers import Sweep
 
 _SCHEMA = Path(__file__).with_name("schema.sql")
 _LOCK_SECONDS = 2.0
@@ -18,8 +19,7 @@ class Batch:
     """What one transaction writes: new changes, and rows that nothing needs any more."""
 
     changes: Sequence[Change]
-    useless: Sequence[int]
-    compacted: int
+    sweep: Sweep
 
 
 class Journal:
@@ -93,9 +93,10 @@ class Journal:
         try:
             db.execute("BEGIN IMMEDIATE")
             db.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?)", [_row(change) for change in batch.changes])
-            if batch.useless:
-                db.executemany("DELETE FROM log WHERE revision = ?", [(revision,) for revision in batch.useless])
-                db.execute("UPDATE compacted SET revision = ?", (batch.compacted,))
+            if batch.sweep.revisions:
+                useless = [(revision,) for revision in batch.sweep.revisions]
+                db.executemany("DELETE FROM log WHERE revision = ?", useless)
+                db.execute("UPDATE compacted SET revision = ?", (batch.sweep.compacted,))
             db.execute("COMMIT")
         except sqlite3.Error:
             if db.in_transaction:

@@ -29,7 +29,7 @@ def validate_definition(crd: Obj) -> Errors:
     def named(name: str) -> tuple[str, ...]:
         return () if name == wanted else ('must be spec.names.plural+"."+spec.group',)
 
-    yield from validate_metadata(crd["metadata"], namespaced=False, name_faults=named)
+    yield from validate_metadata(crd["metadata"], namespaced=False, name_faults=named, by_kind=False)
     yield from _validate_spec(spec)
     yield from _validate_stored(crd)
     yield from _validate_approval(crd)
@@ -37,7 +37,7 @@ def validate_definition(crd: Obj) -> Errors:
 
 def validate_definition_update(new: Obj, old: Obj) -> Errors:
     """The rules for a changed definition: once established, neither its kind nor its scope may change."""
-    yield from validate_metadata_update(new["metadata"], old["metadata"])
+    yield from validate_metadata_update(new["metadata"], old["metadata"], by_kind=False)
     after, before = new["spec"], old["spec"]
     if after != before:
         yield from _validate_spec(after)

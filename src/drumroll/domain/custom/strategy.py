@@ -3,6 +3,7 @@
 Source: apiextensions pkg/registry/customresource/strategy.go and status_strategy.go.
 """
 
+from drumroll.domain.custom.defaults import set_custom_defaults
 from drumroll.objects.custom import CustomKind
 from drumroll.objects.meta import Obj
 
@@ -10,9 +11,11 @@ _IDENTITY = ("apiVersion", "kind", "metadata")
 
 
 def prepare_custom_create(kind: CustomKind, obj: Obj) -> None:
-    """Drop, in place, a status where that is a subresource, and start the generation."""
+    """Drop, in place, a status where that is a subresource, but for its default, and start the generation."""
     if kind.definition.has_status:
         obj.pop("status", None)
+        if "default" in ((kind.definition.schema.get("properties") or {}).get("status") or {}):
+            set_custom_defaults(kind, obj)
     obj["metadata"]["generation"] = 1
 
 

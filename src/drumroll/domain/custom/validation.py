@@ -21,13 +21,13 @@ _UNCHECKED = (
 
 def validate_custom(kind: CustomKind, obj: Obj) -> list[FieldError]:
     """All rules that a new object breaks."""
-    errors = list(validate_metadata(obj["metadata"], kind.namespaced, subdomain_faults))
+    errors = list(validate_metadata(obj["metadata"], kind.namespaced, subdomain_faults, by_kind=False))
     return [*errors, *_content(kind, obj, None)]
 
 
 def validate_custom_update(kind: CustomKind, new: Obj, old: Obj) -> list[FieldError]:
     """All rules that changing `old` into `new` breaks. Values that do not change are not checked again."""
-    errors = list(validate_metadata_update(new["metadata"], old["metadata"]))
+    errors = list(validate_metadata_update(new["metadata"], old["metadata"], by_kind=False))
     return [*errors, *_content(kind, new, old)]
 
 

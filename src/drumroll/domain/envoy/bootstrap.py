@@ -1,6 +1,7 @@
 """What Envoy is told at its start: where the control plane and the admin socket are. The rest comes over ADS."""
 
 from drumroll.domain.envoy import types
+from drumroll.domain.envoy.counting import stats_config
 from drumroll.objects.meta import Obj
 
 CONTROL_PLANE = "drumroll-control-plane"
@@ -20,6 +21,7 @@ def bootstrap(ads_socket: str, admin_socket: str) -> Obj:
             "cds_config": types.ADS,
             "lds_config": types.ADS,
         },
+        **stats_config(),
         "static_resources": {"clusters": [_control_plane(ads_socket)]},
     }
 

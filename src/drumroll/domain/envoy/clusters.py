@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from drumroll.domain.endpoint_life import Address, Entry
 from drumroll.domain.envoy import types
+from drumroll.domain.envoy.counting import METADATA
 from drumroll.domain.protocol import Protocol
 from drumroll.objects.meta import Obj
 
@@ -40,16 +41,20 @@ def cluster(name: str, protocol: Protocol, *, tls: bool = False, sticky: bool = 
     return found
 
 
-def load_assignment(name: str, entries: Mapping[Address, Entry]) -> Obj:
-    """A cluster's endpoints in the order of their addresses, each HEALTHY or DRAINING."""
-    hosts = [
-        {
-            "endpoint": {"address": {"socket_address": {"address": address.ip, "port_value": address.port}}},
-            "health_status": entry.phase.value,
-        }
-        for address, entry in sorted(entries.items())
-    ]
+def load_assignment(name: str, entries: Mapping[Address, Entry], revisions: Mapping[str, str]) -> Obj:
+    """A cluster's endpoints in the order of their addresses, each HEALTHY or DRAINING, with its pod's revision."""
+    hosts = [_host(address, entry, revisions.get(address.ip, "")) for address, entry in sorted(entries.items())]
     return {"cluster_name": name, "endpoints": [{"locality": {}, "lb_endpoints": hosts}] if hosts else []}
+
+
+def _host(address: Address, entry: Entry, revision: str) -> Obj:
+    found: Obj = {
+        "endpoint": {"address": {"socket_address": {"address": address.ip, "port_value": address.port}}},
+        "health_status": entry.phase.value,
+    }
+    if revision:
+        found["metadata"] = {"filter_metadata": {METADATA: {"revision": revision}}}
+    return found
 
 
 def _thresholds() -> Obj:

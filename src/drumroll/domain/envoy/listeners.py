@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drumroll.domain.envoy import types
+from drumroll.domain.envoy.counting import access_logs
+from drumroll.domain.envoy.sessions import filters
 from drumroll.domain.protocol import Protocol
 from drumroll.objects.meta import Obj
 
@@ -55,9 +57,18 @@ def ingress_http_listener(name: str, place: Place, routes: str) -> Obj:
     return _listener(name, place, [{"filters": [connection_manager(name, routes, edge=True)]}])
 
 
-def ingress_https_listener(name: str, place: Place, routes: str, certificates: Sequence[Certificate]) -> Obj:
-    """The Ingress's TLS port: one chain per host by SNI, the certificate with no host for everybody else."""
-    chains = [_tls_chain(name, routes, certificate) for certificate in sorted(certificates, key=lambda c: c.host)]
+@dataclass(frozen=True, slots=True)
+class TlsHost:
+    """What a TLS listener does for a host, empty for everybody else: presents certificates, asks a route table."""
+
+    host: str
+    secrets: tuple[str, ...]
+    routes: str
+
+
+def https_listener(name: str, place: Place, hosts: Sequence[TlsHost]) -> Obj:
+    """A TLS port of the host: one chain per host by SNI."""
+    chains = [_tls_chain(name, host) for host in sorted(hosts, key=lambda h: h.host)]
     found = _listener(name, place, chains)
     found["listener_filters"] = [
         {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": types.TLS_INSPECTOR}}
@@ -83,11 +94,13 @@ def connection_manager(stat_prefix: str, routes: str, *, edge: bool) -> Obj:
         "stat_prefix": stat_prefix,
         "rds": {"route_config_name": routes, "config_source": types.ADS},
         "http_filters": [
+            *filters(),
             {
                 "name": "envoy.filters.http.router",
                 "typed_config": {"@type": types.ROUTER, "suppress_envoy_headers": True},
-            }
+            },
         ],
+        "access_log": access_logs(),
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "stream_idle_timeout": "3600s",
         "request_timeout": "0s",
@@ -117,21 +130,23 @@ def _tcp_proxy(cluster: str) -> Obj:
     return {"name": "envoy.filters.network.tcp_proxy", "typed_config": config}
 
 
-def _tls_chain(name: str, routes: str, certificate: Certificate) -> Obj:
+def _tls_chain(name: str, host: TlsHost) -> Obj:
     context = {
         "@type": types.DOWNSTREAM_TLS,
         "common_tls_context": {
             "alpn_protocols": ["h2", "http/1.1"],
-            "tls_certificate_sds_secret_configs": [{"name": certificate.secret, "sds_config": types.ADS}],
+            "tls_certificate_sds_secret_configs": [
+                {"name": secret, "sds_config": types.ADS} for secret in host.secrets
+            ],
         },
     }
     chain: Obj = {
-        "name": certificate.host or "default",
+        "name": host.host or "default",
         "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context},
-        "filters": [connection_manager(name, routes, edge=True)],
+        "filters": [connection_manager(name, host.routes, edge=True)],
     }
-    if certificate.host:
-        chain["filter_chain_match"] = {"server_names": [certificate.host]}
+    if host.host:
+        chain["filter_chain_match"] = {"server_names": [host.host]}
     return chain
 
 

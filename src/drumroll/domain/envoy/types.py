@@ -22,6 +22,18 @@ PRESERVE_CASE = _ROOT + "extensions.http.header_formatters.preserve_case.v3.Pres
 PREVIOUS_HOSTS = _ROOT + "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 DOWNSTREAM_TLS = _ROOT + "extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 UPSTREAM_TLS = _ROOT + "extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+STATS_LOGGER = _ROOT + "extensions.access_loggers.stats.v3.Config"
+TYPED_STRUCT = "type.googleapis.com/xds.type.v3.TypedStruct"
+STATEFUL_SESSION = _ROOT + "extensions.filters.http.stateful_session.v3.StatefulSession"
+STATEFUL_SESSION_PER_ROUTE = STATEFUL_SESSION + "PerRoute"
+SESSION_COOKIE = _ROOT + "extensions.http.stateful_session.cookie.v3.CookieBasedSessionState"
+SESSION_HEADER = _ROOT + "extensions.http.stateful_session.header.v3.HeaderBasedSessionState"
+LUA = _ROOT + "extensions.filters.http.lua.v3.Lua"
+LUA_PER_ROUTE = _ROOT + "extensions.filters.http.lua.v3.LuaPerRoute"
+TAP = _ROOT + "extensions.filters.http.tap.v3.Tap"
+FILTER_CONFIG = _ROOT + "config.route.v3.FilterConfig"
+CORS = _ROOT + "extensions.filters.http.cors.v3.Cors"
+CORS_POLICY = CORS + "Policy"
 
 ADS = {"ads": {}, "resource_api_version": "V3"}
 

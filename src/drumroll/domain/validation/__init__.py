@@ -9,14 +9,21 @@ from collections.abc import Callable, Mapping
 from drumroll.domain.validation import (
     autoscaler,
     batch,
+    claim,
     cluster,
     configuration,
     endpoints,
     ingress,
+    job,
+    network_policy,
+    persistent_volume,
     pod,
+    pod_update,
     policy,
+    quota,
     rbac,
     service,
+    status,
     storage,
     workload,
 )
@@ -47,7 +54,7 @@ def validate_update(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
         from drumroll.domain.custom.validation import validate_custom_update
 
         return validate_custom_update(kind, new, old)
-    errors = list(validate_metadata_update(new["metadata"], old["metadata"]))
+    errors = list(validate_metadata_update(new["metadata"], old["metadata"], by_kind=False))
     rules = _UPDATE.get((kind.group, kind.name))
     if rules is not None:
         return [*errors, *rules(new, old)]
@@ -60,14 +67,22 @@ def validate_status(kind: Kind, new: Obj, old: Obj) -> list[FieldError]:
         from drumroll.domain.custom.validation import validate_custom_update
 
         return validate_custom_update(kind, new, old)
-    errors = list(validate_metadata_update(new["metadata"], old["metadata"]))
+    errors = list(validate_metadata_update(new["metadata"], old["metadata"], by_kind=False))
     if kind.name == "CustomResourceDefinition":
         from drumroll.domain.custom.definitions import validate_definition_status
 
         return [*errors, *validate_definition_status(new)]
-    if kind.name in ("Deployment", "ReplicaSet"):
-        return [*errors, *errors, *workload.validate_counts(new.get("status") or {}, old.get("status") or {})]
-    return [*errors, *errors]
+    return [*errors, *errors, *status.validate_observed((kind.group, kind.name), new, old)]
+
+
+def validate_added_containers(_: Kind, new: Obj, old: Obj) -> list[FieldError]:
+    """All rules that adding containers to a running pod breaks."""
+    return pod_update.validate_added_containers(new, old)
+
+
+def validate_resize(_: Kind, new: Obj, old: Obj) -> list[FieldError]:
+    """All rules that giving a pod other resources breaks."""
+    return pod_update.validate_resize(new, old)
 
 
 def _definition(crd: Obj) -> Errors:
@@ -104,16 +119,16 @@ _CREATE: Mapping[tuple[str, str], Callable[[Obj], Errors]] = {
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
     ("", "ReplicationController"): batch.validate_replication_controller,
     ("", "PodTemplate"): batch.validate_pod_template,
-    ("", "LimitRange"): policy.validate_limit_range,
-    ("", "ResourceQuota"): policy.validate_resource_quota,
-    ("", "PersistentVolume"): storage.validate_persistent_volume,
-    ("", "PersistentVolumeClaim"): storage.validate_persistent_volume_claim,
+    ("", "LimitRange"): quota.validate_limit_range,
+    ("", "ResourceQuota"): quota.validate_resource_quota,
+    ("", "PersistentVolume"): persistent_volume.validate_persistent_volume,
+    ("", "PersistentVolumeClaim"): claim.validate_persistent_volume_claim,
     ("apps", "StatefulSet"): batch.validate_stateful_set,
     ("apps", "DaemonSet"): batch.validate_daemon_set,
-    ("apps", "ControllerRevision"): storage.validate_namespaced,
-    ("batch", "Job"): batch.validate_job,
-    ("batch", "CronJob"): batch.validate_cron_job,
-    ("networking.k8s.io", "NetworkPolicy"): policy.validate_network_policy,
+    ("apps", "ControllerRevision"): storage.validate_controller_revision,
+    ("batch", "Job"): job.validate_job,
+    ("batch", "CronJob"): job.validate_cron_job,
+    ("networking.k8s.io", "NetworkPolicy"): network_policy.validate_network_policy,
     ("scheduling.k8s.io", "PriorityClass"): policy.validate_priority_class,
     ("node.k8s.io", "RuntimeClass"): storage.validate_runtime_class,
     ("storage.k8s.io", "StorageClass"): storage.validate_storage_class,
@@ -130,8 +145,9 @@ _CREATE: Mapping[tuple[str, str], Callable[[Obj], Errors]] = {
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): rbac.validate_cluster_role_binding,
 }
 _UPDATE: Mapping[tuple[str, str], Callable[[Obj, Obj], Errors]] = {
+    ("", "Namespace"): cluster.validate_namespace_update,
     ("", "Node"): cluster.validate_node_update,
-    ("", "Pod"): pod.validate_pod_update,
+    ("", "Pod"): pod_update.validate_pod_update,
     ("", "Service"): service.validate_service_update,
     ("", "ConfigMap"): configuration.validate_config_map_update,
     ("", "Secret"): configuration.validate_secret_update,
@@ -144,14 +160,17 @@ _UPDATE: Mapping[tuple[str, str], Callable[[Obj, Obj], Errors]] = {
     ("autoscaling", "HorizontalPodAutoscaler"): autoscaler.validate_horizontal_pod_autoscaler_update,
     ("policy", "PodDisruptionBudget"): autoscaler.validate_pod_disruption_budget_update,
     ("", "ReplicationController"): batch.validate_replication_controller_update,
-    ("", "ResourceQuota"): policy.validate_resource_quota_update,
-    ("", "PersistentVolumeClaim"): storage.validate_persistent_volume_claim_update,
+    ("", "ResourceQuota"): quota.validate_resource_quota_update,
+    ("", "PersistentVolume"): persistent_volume.validate_persistent_volume_update,
+    ("", "PersistentVolumeClaim"): claim.validate_persistent_volume_claim_update,
     ("apps", "StatefulSet"): batch.validate_stateful_set_update,
     ("apps", "DaemonSet"): batch.validate_daemon_set_update,
     ("apps", "ControllerRevision"): storage.validate_controller_revision_update,
-    ("batch", "Job"): batch.validate_job_update,
-    ("batch", "CronJob"): batch.validate_cron_job_update,
+    ("batch", "Job"): job.validate_job_update,
+    ("batch", "CronJob"): job.validate_cron_job_update,
     ("scheduling.k8s.io", "PriorityClass"): policy.validate_priority_class_update,
+    ("networking.k8s.io", "NetworkPolicy"): network_policy.validate_network_policy_update,
+    ("node.k8s.io", "RuntimeClass"): storage.validate_runtime_class_update,
     ("storage.k8s.io", "StorageClass"): storage.validate_storage_class_update,
     ("rbac.authorization.k8s.io", "RoleBinding"): rbac.validate_role_binding_update,
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): rbac.validate_cluster_role_binding_update,

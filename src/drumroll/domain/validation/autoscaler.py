@@ -1,16 +1,20 @@
 """Rules for autoscalers and disruption budgets. Source: pkg/apis/{autoscaling,policy}/validation/validation.go."""
 
+from collections.abc import Callable, Mapping
+
 from drumroll.domain.autoscaler_versions import to_v2
-from drumroll.domain.validation.field import NOT_NEGATIVE, Errors, invalid, required, unsupported
+from drumroll.domain.validation.field import Errors, each, forbidden, invalid, required, unsupported
 from drumroll.domain.validation.metadata import (
     shown_selector,
     validate_metadata,
     validate_metadata_update,
     validate_selector,
 )
-from drumroll.domain.validation.names import path_segment_faults, subdomain_faults
+from drumroll.domain.validation.names import label_faults, path_segment_faults, subdomain_faults
+from drumroll.domain.validation.resources import validate_container_resource_name
 from drumroll.domain.validation.workload import validate_at_most_all, validate_count_or_percent
 from drumroll.objects.meta import Obj
+from drumroll.objects.quantity import parse_quantity
 
 _SELECT_POLICIES = ("Disabled", "Max", "Min")
 _METRIC_FIELDS = {
@@ -44,12 +48,7 @@ def _validate_autoscaler_spec(spec: Obj) -> Errors:
         yield invalid("spec.maxReplicas", most, "must be greater than 0")
     if least is not None and most < least:
         yield invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
-    target = spec.get("scaleTargetRef") or {}
-    for field in ("kind", "name"):
-        if not target.get(field):
-            yield required(f"spec.scaleTargetRef.{field}")
-        for fault in path_segment_faults(target.get(field) or ""):
-            yield invalid(f"spec.scaleTargetRef.{field}", target[field], fault)
+    yield from _validate_reference(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
     for index, metric in enumerate(spec.get("metrics") or ()):
         yield from _validate_metric(metric, f"spec.metrics[{index}]")
     behavior = spec.get("behavior") or {}
@@ -59,33 +58,120 @@ def _validate_autoscaler_spec(spec: Obj) -> Errors:
 
 
 def _validate_metric(metric: Obj, path: str) -> Errors:
+    """One source, which is the one that the type names."""
     kind = metric.get("type") or ""
     if not kind:
         yield required(f"{path}.type", "must specify a metric source type")
-        return
-    field = _METRIC_FIELDS.get(kind)
-    if field is None:
+    if kind not in _METRIC_FIELDS:
         yield unsupported(f"{path}.type", kind, sorted(_METRIC_FIELDS))
-        return
-    source = metric.get(field)
-    if source is None:
-        yield required(f"{path}.{field}", "must populate the given metric source")
-        return
-    if kind in ("Resource", "ContainerResource") and not source.get("name"):
-        yield required(f"{path}.{field}.name", "must specify a resource name")
-    if kind == "ContainerResource" and not source.get("container"):
-        yield required(f"{path}.{field}.container", "must specify a container name")
-    yield from _validate_target(source.get("target") or {}, f"{path}.{field}.target")
+    present = [field for field in _SOURCES if metric.get(field) is not None]
+    for field in present[:1]:
+        yield from _SOURCES[field](metric[field], f"{path}.{field}")
+    expected = _METRIC_FIELDS.get(kind)
+    if expected is None:
+        yield unsupported(f"{path}.type", kind, sorted(_METRIC_FIELDS))
+    elif expected not in present:
+        yield required(f"{path}.{expected}", "must populate information for the given metric source")
+    if len(present) != 1:
+        for field in present:
+            if field != expected:
+                yield forbidden(f"{path}.{field}", "must populate the given metric source only")
+
+
+def _validate_reference(target: Obj, path: str) -> Errors:
+    for field in ("kind", "name"):
+        value = target.get(field) or ""
+        if not value:
+            yield required(f"{path}.{field}")
+        yield from each(f"{path}.{field}", value, path_segment_faults(value))
+
+
+def _validate_identifier(source: Obj, path: str) -> Errors:
+    name = (source.get("metric") or {}).get("name") or ""
+    if not name:
+        yield required(f"{path}.metric.name", "must specify a metric name")
+    yield from each(f"{path}.metric.name", name, path_segment_faults(name))
+
+
+def _validate_object(source: Obj, path: str) -> Errors:
+    target = source.get("target") or {}
+    yield from _validate_reference(source.get("describedObject") or {}, f"{path}.describedObject")
+    yield from _validate_identifier(source, path)
+    yield from _validate_target(target, f"{path}.target")
+    if target.get("value") is None and target.get("averageValue") is None:
+        yield required(f"{path}.target.averageValue", "must set either a target value or averageValue")
+
+
+def _validate_external(source: Obj, path: str) -> Errors:
+    target, choice = source.get("target") or {}, "a target value for metric {} a per-pod target"
+    yield from _validate_identifier(source, path)
+    yield from _validate_target(target, f"{path}.target")
+    given = [field for field in ("value", "averageValue") if target.get(field) is not None]
+    if not given:
+        yield required(f"{path}.target.averageValue", f"must set either {choice.format('or')}")
+    elif len(given) == 2:
+        yield forbidden(f"{path}.target.value", f"may not set both {choice.format('and')}")
+
+
+def _validate_pods(source: Obj, path: str) -> Errors:
+    target = source.get("target") or {}
+    yield from _validate_identifier(source, path)
+    yield from _validate_target(target, f"{path}.target")
+    if target.get("averageValue") is None:
+        yield required(f"{path}.target.averageValue", "must specify a positive target averageValue")
+
+
+def _validate_resource(source: Obj, path: str) -> Errors:
+    if not source.get("name"):
+        yield required(f"{path}.name", "must specify a resource name")
+    yield from _validate_share(source, path)
+
+
+def _validate_container_resource(source: Obj, path: str) -> Errors:
+    name, container = source.get("name") or "", source.get("container") or ""
+    if not name:
+        yield required(f"{path}.name", "must specify a resource name")
+    else:
+        yield from validate_container_resource_name(name, f"{path}.name")
+    if not container:
+        yield required(f"{path}.container", "must specify a container")
+    else:
+        yield from each(f"{path}.container", container, label_faults(container))
+    yield from _validate_share(source, path)
+
+
+def _validate_share(source: Obj, path: str) -> Errors:
+    target = source.get("target") or {}
+    yield from _validate_target(target, f"{path}.target")
+    given = [field for field in ("averageUtilization", "averageValue") if target.get(field) is not None]
+    if not given:
+        text = "must set either a target raw value or a target utilization"
+        yield required(f"{path}.target.averageUtilization", text)
+    elif len(given) == 2:
+        text = "may not set both a target raw value and a target utilization"
+        yield forbidden(f"{path}.target.averageValue", text)
 
 
 def _validate_target(target: Obj, path: str) -> Errors:
     kind, share = target.get("type") or "", target.get("averageUtilization")
     if not kind:
         yield required(f"{path}.type", "must specify a metric target type")
-    elif kind not in ("Utilization", "Value", "AverageValue"):
+    if kind not in ("Utilization", "Value", "AverageValue"):
         yield invalid(f"{path}.type", kind, "must be either Utilization, Value, or AverageValue")
+    for field in ("value", "averageValue"):
+        if target.get(field) is not None and parse_quantity(target[field]) <= 0:
+            yield invalid(f"{path}.{field}", str(target[field]), "must be positive")
     if share is not None and share < 1:
         yield invalid(f"{path}.averageUtilization", share, "must be greater than 0")
+
+
+_SOURCES: Mapping[str, Callable[[Obj, str], Errors]] = {
+    "object": _validate_object,
+    "external": _validate_external,
+    "pods": _validate_pods,
+    "resource": _validate_resource,
+    "containerResource": _validate_container_resource,
+}
 
 
 def _validate_rules(rules: Obj, path: str) -> Errors:
@@ -112,17 +198,14 @@ def _validate_rules(rules: Obj, path: str) -> Errors:
 
 def validate_pod_disruption_budget(budget: Obj) -> Errors:
     """The rules for a new budget."""
-    yield from validate_metadata(budget["metadata"], namespaced=True, name_faults=subdomain_faults)
+    yield from validate_metadata(budget["metadata"], True, path_segment_faults, by_kind=False)
     yield from _validate_budget_spec(budget.get("spec") or {})
 
 
 def validate_pod_disruption_budget_update(new: Obj, old: Obj) -> Errors:
     """The rules for a changed budget."""
-    yield from validate_metadata_update(new["metadata"], old["metadata"])
+    yield from validate_metadata_update(new["metadata"], old["metadata"], by_kind=False)
     yield from _validate_budget_spec(new.get("spec") or {})
-    n_allowed = (new.get("status") or {}).get("disruptionsAllowed") or 0
-    if n_allowed < 0:
-        yield invalid("status.disruptionsAllowed", n_allowed, NOT_NEGATIVE)
 
 
 def _validate_budget_spec(spec: Obj) -> Errors:

@@ -6,6 +6,7 @@ from base64 import b64decode
 from drumroll.domain.validation.field import Errors, forbidden, invalid, required, too_long, unchanged
 from drumroll.domain.validation.metadata import validate_metadata, validate_metadata_update
 from drumroll.domain.validation.names import config_key_faults, subdomain_faults
+from drumroll.objects.gotext import syntax_error
 from drumroll.objects.meta import Obj, annotations_of
 
 _MOST_BYTES = 1024 * 1024
@@ -68,7 +69,7 @@ def validate_secret(secret: Obj) -> Errors:
     if kind == "kubernetes.io/service-account-token" and not annotations_of(secret).get(_ACCOUNT):
         yield required(f"metadata.annotations[{_ACCOUNT}]")
     for key in _NEEDED_KEYS.get(kind, ()):
-        if key not in data:
+        if key not in data or (kind == "kubernetes.io/ssh-auth" and not data[key]):
             yield required(f"data[{key}]")
     if kind == "kubernetes.io/basic-auth" and "username" not in data and "password" not in data:
         yield required("data[username]")
@@ -78,13 +79,21 @@ def validate_secret(secret: Obj) -> Errors:
 
 
 def _validate_json(data: Obj, key: str) -> Errors:
+    """The value is a JSON object; what it says stays secret."""
     if key not in data:
         yield required(f"data[{key}]")
         return
+    body = b64decode(data[key] or "")
     try:
-        json.loads(b64decode(data[key] or ""))
+        value = json.loads(body)
     except ValueError as error:
-        yield invalid(f"data[{key}]", "<secret contents redacted>", str(error))
+        fault = (syntax_error(body) or str(error)) if body else "unexpected end of JSON input"
+    else:
+        if value is None or isinstance(value, dict):
+            return
+        name = {str: "string", bool: "bool", list: "array"}.get(type(value), "number")
+        fault = f"json: cannot unmarshal {name} into Go value of type map[string]interface {{}}"
+    yield invalid(f"data[{key}]", "<secret contents redacted>", fault)
 
 
 def validate_secret_update(new: Obj, old: Obj) -> Errors:

@@ -10,18 +10,27 @@ from drumroll.domain.validation.field import (
     IMMUTABLE,
     Errors,
     duplicate,
+    each,
     in_range,
     invalid,
     one_of,
     required,
     too_many,
 )
-from drumroll.domain.validation.metadata import validate_metadata, validate_metadata_update
-from drumroll.domain.validation.names import address_faults, label_faults, subdomain_faults
+from drumroll.domain.validation.metadata import validate_labels, validate_metadata, validate_metadata_update
+from drumroll.domain.validation.names import (
+    address_faults,
+    label_faults,
+    qualified_faults,
+    special_address_faults,
+    subdomain_faults,
+    value_faults,
+)
 from drumroll.objects.meta import Obj
 
 _ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 _MOST_ENDPOINTS, _MOST_ADDRESSES, _MOST_PORTS = 1000, 100, 20000
+_MOST_TOPOLOGY, _MOST_HINTS = 16, 8
 
 
 def validate_endpoint_slice(endpoint_slice: Obj) -> Errors:
@@ -53,6 +62,7 @@ def _validate_slice(endpoint_slice: Obj, kind: str) -> Errors:
             yield too_many(path, len(addresses), _MOST_ADDRESSES)
         for position, address in enumerate(addresses):
             yield from _validate_address(address, kind, f"{path}[{position}]")
+        yield from _validate_endpoint(endpoint, f"endpoints[{index}]")
     if len(ports) > _MOST_PORTS:
         yield too_many("ports", len(ports), _MOST_PORTS)
         return
@@ -65,17 +75,62 @@ def _validate_slice(endpoint_slice: Obj, kind: str) -> Errors:
             yield duplicate(f"{path}.name", name)
         names.add(name)
         yield from one_of(f"{path}.protocol", port.get("protocol"), PROTOCOLS)
+        if port.get("appProtocol") is not None:
+            yield from each(f"{path}.appProtocol", port["appProtocol"], qualified_faults(port["appProtocol"]))
+
+
+def _validate_endpoint(endpoint: Obj, path: str) -> Errors:
+    """What is known of an endpoint besides its addresses."""
+    if endpoint.get("nodeName") is not None:
+        yield from each(f"{path}.nodeName", endpoint["nodeName"], subdomain_faults(endpoint["nodeName"]))
+    topology = endpoint.get("deprecatedTopology") or {}
+    if len(topology) > _MOST_TOPOLOGY:
+        yield too_many(f"{path}.deprecatedTopology", len(topology), _MOST_TOPOLOGY)
+    yield from validate_labels(topology, f"{path}.deprecatedTopology")
+    if endpoint.get("hostname") is not None:
+        yield from each(f"{path}.hostname", endpoint["hostname"], label_faults(endpoint["hostname"]))
+    hints = endpoint.get("hints") or {}
+    for field, rule in (("forZones", value_faults), ("forNodes", subdomain_faults)):
+        names = [one.get("name") or "" for one in hints.get(field) or ()]
+        if len(names) > _MOST_HINTS:
+            yield too_many(f"{path}.hints.{field}", len(names), _MOST_HINTS)
+            continue
+        for index, name in enumerate(names):
+            where = f"{path}.hints.{field}[{index}].name"
+            if name in names[:index]:
+                yield duplicate(where, name)
+            yield from each(where, name, rule(name))
 
 
 def _validate_address(address: str, kind: str, path: str) -> Errors:
     if kind == "FQDN":
-        for fault in subdomain_faults(address):
-            yield invalid(path, address, fault)
+        yield from _validate_domain(address.removesuffix("."), path)
     elif kind in ("IPv4", "IPv6"):
         try:
             (IPv4Address if kind == "IPv4" else IPv6Address)(address)
         except ValueError:
             yield invalid(path, address, f"must be a valid {kind} address")
+        else:
+            yield from _validate_reachable(address, path)
+
+
+def _validate_domain(name: str, path: str) -> Errors:
+    if not name:
+        yield required(path)
+    elif faults := subdomain_faults(name):
+        yield invalid(path, name, ",".join(faults))
+    elif "." not in name:
+        yield invalid(path, name, "should be a domain with at least two segments separated by dots")
+    else:
+        for label in name.split("."):
+            if faults := label_faults(label):
+                yield invalid(path, label, ",".join(faults))
+                return
+
+
+def _validate_reachable(address: str, path: str) -> Errors:
+    """The original refuses loopback addresses, too; here they are those of pods that share the host's network."""
+    yield from each(path, address, (fault for fault in special_address_faults(address) if "loopback" not in fault))
 
 
 def validate_endpoints(endpoints: Obj) -> Errors:
@@ -87,8 +142,7 @@ def validate_endpoints(endpoints: Obj) -> Errors:
             yield required(path, "must specify `addresses` or `notReadyAddresses`")
         for field in ("addresses", "notReadyAddresses"):
             for position, address in enumerate(subset.get(field) or ()):
-                for fault in address_faults(address.get("ip") or ""):
-                    yield invalid(f"{path}.{field}[{position}].ip", address.get("ip") or "", fault)
+                yield from _validate_old_address(address, f"{path}.{field}[{position}]")
         ports = subset.get("ports") or ()
         for position, port in enumerate(ports):
             where, name = f"{path}.ports[{position}]", port.get("name") or ""
@@ -98,3 +152,19 @@ def validate_endpoints(endpoints: Obj) -> Errors:
                 yield invalid(f"{where}.name", name, fault)
             yield from in_range(f"{where}.port", port.get("port") or 0, 1, 65535)
             yield from one_of(f"{where}.protocol", port.get("protocol"), PROTOCOLS)
+            if port.get("appProtocol") is not None:
+                yield from each(f"{where}.appProtocol", port["appProtocol"], qualified_faults(port["appProtocol"]))
+
+
+def _validate_old_address(address: Obj, path: str) -> Errors:
+    ip = address.get("ip") or ""
+    faults = address_faults(ip)
+    yield from each(f"{path}.ip", ip, faults)
+    if address.get("hostname"):
+        yield from each(f"{path}.hostname", address["hostname"], label_faults(address["hostname"]))
+    if address.get("nodeName") is not None:
+        yield from each(f"{path}.nodeName", address["nodeName"], subdomain_faults(address["nodeName"]))
+    if not faults:
+        yield from _validate_reachable(ip, f"{path}.ip")
+    else:
+        yield invalid(f"{path}.ip", ip, "must be a valid IP address")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from drumroll.objects.errors import FieldError
+from drumroll.objects.meta import Obj
 
 Errors: TypeAlias = Iterable[FieldError]
 NOT_NEGATIVE = "must be greater than or equal to 0"
@@ -28,14 +29,19 @@ def unsupported(field: str, value: Any, supported: Iterable[str]) -> FieldError:
     return FieldError(field, "FieldValueNotSupported", _worded(text, f"supported values: {choices}"))
 
 
-def duplicate(field: str, value: Any) -> FieldError:
+def duplicate(field: str, value: Any, detail: str = "") -> FieldError:
     """The value occurs twice where it must be unique."""
-    return FieldError(field, "FieldValueDuplicate", f"Duplicate value: {printed(value)}")
+    return FieldError(field, "FieldValueDuplicate", _worded(f"Duplicate value: {printed(value)}", detail))
 
 
-def not_found(field: str, value: Any) -> FieldError:
+def not_found(field: str, value: Any, detail: str = "") -> FieldError:
     """The value refers to nothing."""
-    return FieldError(field, "FieldValueNotFound", f"Not found: {printed(value)}")
+    return FieldError(field, "FieldValueNotFound", _worded(f"Not found: {printed(value)}", detail))
+
+
+def wrong(field: str, detail: str) -> FieldError:
+    """Fields that do not go together, where no single value is to blame."""
+    return FieldError(field, "FieldValueInvalid", _worded("Invalid value", detail))
 
 
 def forbidden(field: str, detail: str) -> FieldError:
@@ -59,10 +65,22 @@ def not_negative(field: str, value: Any) -> Errors:
         yield invalid(field, value, NOT_NEGATIVE)
 
 
+def each(field: str, value: Any, faults: Iterable[str]) -> Errors:
+    """One error for each fault found in a value."""
+    for fault in faults:
+        yield invalid(field, value, fault)
+
+
 def in_range(field: str, value: int, least: int, most: int) -> Errors:
     """An error when a number is out of its bounds, both of which are allowed."""
     if not least <= value <= most:
         yield invalid(field, value, f"must be between {least} and {most}, inclusive")
+
+
+def known(field: str, value: Any, supported: Iterable[str]) -> Errors:
+    """An error when an optional value is given and none of `supported`."""
+    if value is not None and value not in supported:
+        yield unsupported(field, value, supported)
 
 
 def one_of(field: str, value: Any, supported: Iterable[str]) -> Errors:
@@ -77,6 +95,11 @@ def unchanged(field: str, new: Any, old: Any) -> Errors:
     """An error when an immutable value changes. Empty and absent are the same."""
     if (new or None) != (old or None):
         yield invalid(field, new, IMMUTABLE)
+
+
+def in_words_of_go(value: Obj | None, *fields: str) -> Obj | None:
+    """An object as messages show the original's own structures: all fields, capitalized, absent ones as null."""
+    return None if value is None else {f"{name[0].upper()}{name[1:]}": value.get(name) for name in fields}
 
 
 def printed(value: Any) -> str:

@@ -5,13 +5,17 @@ from ipaddress import ip_address
 from drumroll.domain.validation.field import (
     IMMUTABLE,
     Errors,
+    each,
+    forbidden,
     in_range,
     invalid,
     required,
+    too_long,
     unsupported,
 )
 from drumroll.domain.validation.metadata import validate_metadata, validate_metadata_update
 from drumroll.domain.validation.names import (
+    domain_path_faults,
     host_faults,
     label_faults,
     path_segment_faults,
@@ -23,6 +27,7 @@ from drumroll.objects.meta import Obj, annotations_of
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _BAD_SEQUENCES = ("//", "/./", "/../", "%2f", "%2F")
 _BAD_SUFFIXES = ("/..", "/.")
+_MOST_CONTROLLER = 250
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 
@@ -111,9 +116,7 @@ def _validate_backend(backend: Obj, path: str) -> Errors:
     if service is not None and resource is not None:
         yield invalid(path, "", "cannot set both resource and service backends")
     elif resource is not None:
-        for field, text in (("kind", "kind is required"), ("name", "name is required")):
-            if not resource.get(field):
-                yield required(f"{path}.resource.{field}", text)
+        yield from _validate_reference(resource, f"{path}.resource")
     elif service is not None:
         yield from _validate_service_backend(service, path)
     else:
@@ -150,31 +153,44 @@ def _validate_tls(secured: Obj, path: str) -> Errors:
 def validate_ingress_class(ingress_class: Obj) -> Errors:
     """The rules for a new class."""
     yield from validate_metadata(ingress_class["metadata"], namespaced=False, name_faults=subdomain_faults)
-    controller = (ingress_class.get("spec") or {}).get("controller") or ""
-    host, _, rest = controller.partition("/")
+    spec = ingress_class.get("spec") or {}
+    controller = spec.get("controller") or ""
+    if len(controller) > _MOST_CONTROLLER:
+        yield too_long("spec.controller", _MOST_CONTROLLER)
     if not controller:
         yield required("spec.controller")
-    elif not host or not rest:
-        text = 'must be a domain-prefixed path (such as "acme.io/foo")'
-        yield invalid("spec.controller", controller, text)
     else:
-        for fault in subdomain_faults(host):
-            yield invalid("spec.controller", host, fault)
-    parameters = (ingress_class.get("spec") or {}).get("parameters")
-    if parameters is not None:
-        yield from _validate_parameters(parameters)
+        for part, fault in domain_path_faults(controller):
+            yield invalid("spec.controller", part, fault)
+    if spec.get("parameters") is not None:
+        yield from _validate_parameters(spec["parameters"], "spec.parameters")
 
 
-def _validate_parameters(parameters: Obj) -> Errors:
-    path = "spec.parameters"
+def _validate_reference(reference: Obj, path: str) -> Errors:
+    """The kind and name of an object, and its group."""
+    group = reference.get("apiGroup")
+    if group is not None:
+        yield from each(f"{path}.apiGroup", group, subdomain_faults(group))
     for field in ("kind", "name"):
-        if not parameters.get(field):
+        value = reference.get(field) or ""
+        if not value:
             yield required(f"{path}.{field}", f"{field} is required")
-        for fault in path_segment_faults(parameters.get(field) or ""):
-            yield invalid(f"{path}.{field}", parameters[field], fault)
-    scope = parameters.get("scope")
-    if scope is not None and scope not in ("Cluster", "Namespace"):
+        yield from each(f"{path}.{field}", value, path_segment_faults(value))
+
+
+def _validate_parameters(parameters: Obj, path: str) -> Errors:
+    yield from _validate_reference(parameters, path)
+    scope, namespace = parameters.get("scope"), parameters.get("namespace")
+    if scope is None:
+        yield required(f"{path}.scope")
+    elif scope not in ("Cluster", "Namespace"):
         yield unsupported(f"{path}.scope", scope, ("Cluster", "Namespace"))
+    elif scope == "Cluster" and namespace is not None:
+        yield forbidden(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'")
+    elif scope == "Namespace" and namespace is None:
+        yield required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'")
+    elif scope == "Namespace":
+        yield from each(f"{path}.namespace", namespace, label_faults(namespace or ""))
 
 
 def validate_ingress_class_update(new: Obj, old: Obj) -> Errors:

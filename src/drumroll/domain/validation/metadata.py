@@ -20,11 +20,17 @@ from drumroll.domain.validation.names import Faults, label_faults, qualified_fau
 from drumroll.objects.meta import Obj
 
 _MOST_ANNOTATION_BYTES = 256 * 1024
+STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 _ONE_OR_THE_OTHER = ("orphan", "foregroundDeletion")
 
 
-def validate_metadata(meta: Obj, namespaced: bool, name_faults: Callable[[str], Faults]) -> Errors:
-    """The rules for a new object's metadata; `name_faults` is the rule for names of its kind."""
+def validate_metadata(
+    meta: Obj, namespaced: bool, name_faults: Callable[[str], Faults], by_kind: bool = True
+) -> Errors:
+    """The rules for a new object's metadata; `name_faults` is the rule for names of its kind.
+
+    Most kinds, not all, want finalizers to have a domain: `by_kind`.
+    """
     prefix, name = meta.get("generateName") or "", meta.get("name") or ""
     if prefix:
         masked = f"{prefix[:-1]}a" if prefix.endswith("-") else prefix  # the suffix to come makes a dash legal
@@ -46,10 +52,12 @@ def validate_metadata(meta: Obj, namespaced: bool, name_faults: Callable[[str], 
         yield forbidden("metadata.namespace", "not allowed on this type")
     yield from not_negative("metadata.generation", meta.get("generation"))
     yield from _validate_common(meta)
+    if by_kind:
+        yield from _validate_finalizers(meta)
 
 
-def validate_metadata_update(new: Obj, old: Obj) -> Errors:
-    """What of an object's metadata may not change, and the rules for what may."""
+def validate_metadata_update(new: Obj, old: Obj, by_kind: bool = True) -> Errors:
+    """What of an object's metadata may not change, and the rules for what may; `by_kind` as for new objects."""
     if old.get("deletionTimestamp"):
         added = sorted(set(new.get("finalizers") or ()) - set(old.get("finalizers") or ()))
         if added:
@@ -64,6 +72,15 @@ def validate_metadata_update(new: Obj, old: Obj) -> Errors:
     for field in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
         yield from unchanged(f"metadata.{field}", new.get(field), old.get(field))
     yield from _validate_common(new)
+    if by_kind:
+        yield from _validate_finalizers(new)
+
+
+def _validate_finalizers(meta: Obj) -> Errors:
+    for index, name in enumerate(meta.get("finalizers") or ()):
+        if "/" not in name and name not in STANDARD_FINALIZERS:
+            text = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid(f"metadata.finalizers[{index}]", name, text)
 
 
 def _validate_common(meta: Obj) -> Errors:
@@ -139,12 +156,14 @@ def validate_selector(selector: Obj, path: str) -> Errors:
                 yield invalid(f"{where}.operator", other or "", "not a valid selector operator")
         for fault in qualified_faults(wish.get("key") or ""):
             yield invalid(f"{where}.key", wish.get("key") or "", fault)
+        for position, value in enumerate(wish.get("values") or ()):
+            for fault in value_faults(value):
+                yield invalid(f"{where}.values[{position}]", value, fault)
 
 
 def is_valid_selector(selector: Obj) -> bool:
-    """Whether the selector can select; values of expressions count too, which the rules above leave out."""
-    values = [value for wish in selector.get("matchExpressions") or () for value in wish.get("values") or ()]
-    return not any(validate_selector(selector, "")) and not any(value_faults(value) for value in values)
+    """Whether the selector can select."""
+    return not any(validate_selector(selector, ""))
 
 
 def shown_selector(selector: Obj) -> Obj:

@@ -6,7 +6,7 @@ Source: apimachinery util/validation/validation.go and api/validate/content.
 
 import re
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from typing import TypeAlias
 
 Faults: TypeAlias = tuple[str, ...]
@@ -19,6 +19,9 @@ _VALUE = f"({_QUALIFIED})?"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _PERCENT = "[0-9]+%"
 _HEADER = "[-A-Za-z0-9]+"
+_UNDERSCORED_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_UNDERSCORED = rf"{_UNDERSCORED_LABEL}(\.{_UNDERSCORED_LABEL})*"
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 _ENDS = "and must start and end with an alphanumeric character"
 
 _remembered = lru_cache(maxsize=16384)
@@ -45,6 +48,10 @@ _NOT_LABEL = _worded(
 _NOT_SUBDOMAIN = _worded(
     f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', {_ENDS}",
     _SUBDOMAIN, "example.com",
+)  # fmt: skip
+_NOT_UNDERSCORED = _worded(
+    f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', {_ENDS}",
+    _UNDERSCORED, "example.com",
 )  # fmt: skip
 _NOT_RFC_1035 = _worded(
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
@@ -93,6 +100,13 @@ def subdomain_faults(name: str) -> Faults:
     """RFC 1123 subdomain: most objects' names."""
     faults = (longer_than(253),) if len(name) > 253 else ()
     return faults if _SUBDOMAIN_RE.match(name) else (*faults, _NOT_SUBDOMAIN)
+
+
+@_remembered
+def search_faults(name: str) -> Faults:
+    """A domain of a DNS search list: a subdomain whose labels may have underscores."""
+    faults = (longer_than(253),) if len(name) > 253 else ()
+    return faults if _whole(_UNDERSCORED).match(name) else (*faults, _NOT_UNDERSCORED)
 
 
 @_remembered
@@ -202,8 +216,46 @@ def address_faults(text: str) -> Faults:
 
 
 @_remembered
+def range_faults(text: str) -> Faults:
+    """A block of IP addresses: 10.9.8.0/24."""
+    try:
+        ip_interface(text)
+    except ValueError:
+        return ("must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",)
+    return () if "/" in text else ("must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",)
+
+
+@_remembered
+def special_address_faults(text: str) -> Faults:
+    """What an address that others should reach must not be. `text` is a valid address."""
+    address = ip_address(text)
+    faults = []
+    if address.is_unspecified:
+        faults.append(f"may not be unspecified ({text})")
+    if address.is_loopback:
+        faults.append("may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if address.is_link_local:
+        faults.append("may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if text.startswith(("224.0.0.", "ff02:")):
+        faults.append("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    return tuple(faults)
+
+
+@_remembered
 def path_segment_faults(name: str) -> Faults:
     """A name that only has to fit into a URL."""
     if name in (".", ".."):
         return (f"may not be '{name}'",)
     return tuple(f"may not contain '{mark}'" for mark in ("/", "%") if mark in name)
+
+
+@_remembered
+def domain_path_faults(text: str) -> tuple[tuple[str, str], ...]:
+    """A path behind a domain, such as "acme.io/foo": the part that is wrong, and what is wrong with it."""
+    host, _, path = text.partition("/")
+    if not host or not path:
+        return ((text, 'must be a domain-prefixed path (such as "acme.io/foo")'),)
+    faults = tuple((host, fault) for fault in subdomain_faults(host))
+    if not _whole(_HTTP_PATH).match(path):
+        return (*faults, (path, f"Invalid path (regex used for validation is '{_HTTP_PATH}')"))
+    return faults

@@ -1,8 +1,8 @@
 """Rules for roles and their bindings. Source: pkg/apis/rbac/validation/validation.go."""
 
 from drumroll.domain.rbac import GROUP
-from drumroll.domain.validation.field import Errors, invalid, required, unsupported
-from drumroll.domain.validation.metadata import validate_metadata, validate_metadata_update
+from drumroll.domain.validation.field import Errors, in_words_of_go, invalid, required, unsupported
+from drumroll.domain.validation.metadata import validate_metadata, validate_metadata_update, validate_selector
 from drumroll.domain.validation.names import Faults, path_segment_faults, subdomain_faults
 from drumroll.objects.meta import Obj
 
@@ -24,6 +24,8 @@ def validate_cluster_role(role: Obj) -> Errors:
     if aggregation is not None and not aggregation.get("clusterRoleSelectors"):
         needed = "at least one clusterRoleSelector required if aggregationRule is non-nil"
         yield required("aggregationRule.clusterRoleSelectors", needed)
+    for index, selector in enumerate((aggregation or {}).get("clusterRoleSelectors") or ()):
+        yield from validate_selector(selector, f"aggregationRule.clusterRoleSelectors[{index}]")
 
 
 def _validate_rules(role: Obj, *, namespaced: bool) -> Errors:
@@ -74,7 +76,9 @@ def validate_cluster_role_binding_update(new: Obj, old: Obj) -> Errors:
 def _validate_same_role(new: Obj, old: Obj) -> Errors:
     yield from validate_metadata_update(new["metadata"], old["metadata"])
     if new.get("roleRef") != old.get("roleRef"):
-        yield invalid("roleRef", new.get("roleRef"), "cannot change roleRef")
+        shown = in_words_of_go(new.get("roleRef") or {}, "aPIGroup", "kind", "name") or {}
+        shown["APIGroup"] = (new.get("roleRef") or {}).get("apiGroup") or ""
+        yield invalid("roleRef", shown, "cannot change roleRef")
 
 
 def _validate_binding(binding: Obj, kinds: tuple[str, ...], *, namespaced: bool) -> Errors:
@@ -105,6 +109,8 @@ def _validate_subject(subject: Obj, path: str, namespaced: bool) -> Errors:
             if not namespaced and not subject.get("namespace"):
                 yield required(f"{path}.namespace")
         case "User" | "Group":
+            if not name:
+                yield invalid(f"{path}.name", name, f"{kind.lower()} name cannot be empty")
             if group != GROUP:
                 yield unsupported(f"{path}.apiGroup", group, (GROUP,))
         case _:

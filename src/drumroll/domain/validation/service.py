@@ -1,34 +1,52 @@
 """Rules for Services. Source: pkg/apis/core/validation/validation.go ValidateService."""
 
-from ipaddress import ip_address, ip_network
+from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from drumroll.domain.validation.container import PROTOCOLS
 from drumroll.domain.validation.field import (
     Errors,
     duplicate,
+    each,
     forbidden,
     in_range,
     invalid,
+    known,
     one_of,
     required,
     unsupported,
 )
 from drumroll.domain.validation.metadata import validate_labels, validate_metadata, validate_metadata_update
-from drumroll.domain.validation.names import address_faults, label_faults, qualified_faults, subdomain_faults
+from drumroll.domain.validation.names import (
+    address_faults,
+    label_faults,
+    qualified_faults,
+    range_faults,
+    special_address_faults,
+    subdomain_faults,
+)
 from drumroll.domain.validation.probe import validate_port
-from drumroll.objects.meta import Obj
+from drumroll.objects.meta import Obj, annotations_of
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _FAMILIES = ("IPv4", "IPv6")
 _FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _MOST_AFFINITY_SECONDS = 86400
+_HINTS = "service.kubernetes.io/topology-aware-hints"
+_TOPOLOGY = "service.kubernetes.io/topology-mode"
+_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+_SET_ONCE = "may not change once set"
 _ONLY_BALANCED = "may only be used when `type` is 'LoadBalancer'"
 
 
 def validate_service(service: Obj) -> Errors:
     """The rules for a new Service, whose addresses and node ports may already be allocated or not."""
     yield from validate_metadata(service["metadata"], namespaced=True, name_faults=label_faults)
+    annotations = annotations_of(service)
+    if _HINTS in annotations and annotations.get(_TOPOLOGY, annotations[_HINTS]) != annotations[_HINTS]:
+        text = f"must match annotations[{_HINTS}] when both are specified"
+        yield invalid(f"metadata.annotations[{_TOPOLOGY}]", annotations[_TOPOLOGY], text)
     spec = service.get("spec") or {}
     ports, kind = spec.get("ports") or [], spec.get("type")
     if not ports and not _is_headless(spec) and kind != "ExternalName":
@@ -42,10 +60,11 @@ def validate_service(service: Obj) -> Errors:
     if kind != "ExternalName":
         yield from _validate_cluster_ips(spec)
     for index, address in enumerate(spec.get("externalIPs") or ()):
-        yield from _validate_external_ip(address, f"spec.externalIPs[{index}]")
+        faults = address_faults(address) or special_address_faults(address)
+        yield from each(f"spec.externalIPs[{index}]", address, faults)
     yield from one_of("spec.type", kind, _TYPES)
     yield from _validate_port_sets(ports, kind)
-    yield from _validate_load_balancer(spec)
+    yield from _validate_load_balancer(spec, annotations)
     yield from _validate_traffic(spec)
 
 
@@ -54,11 +73,13 @@ def validate_service_update(new: Obj, old: Obj) -> Errors:
     yield from validate_metadata_update(new["metadata"], old["metadata"])
     after, before = new.get("spec") or {}, old.get("spec") or {}
     if "ExternalName" not in (after.get("type"), before.get("type")):
-        yield from _validate_kept(after, before, "clusterIPs", "primary clusterIP can not be unset")
-        yield from _validate_kept(after, before, "ipFamilies", "primary ipFamily can not be unset")
+        if not (_is_headless(after) and _is_headless(before)):
+            yield from _validate_kept_addresses(after, before)
+        if not _is_headless(after) and not _is_headless(before):
+            yield from _validate_kept_families(after, before)
     if _is_balanced(after) and _is_balanced(before):
         if after.get("loadBalancerClass") != before.get("loadBalancerClass"):
-            yield invalid("spec.loadBalancerClass", after.get("loadBalancerClass"), "may not change once set")
+            yield invalid("spec.loadBalancerClass", after.get("loadBalancerClass"), _SET_ONCE)
         if _needs_health_check(after) and _needs_health_check(before):
             port, former = after.get("healthCheckNodePort"), before.get("healthCheckNodePort")
             if former and port != former:
@@ -66,16 +87,41 @@ def validate_service_update(new: Obj, old: Obj) -> Errors:
     yield from validate_service(new)
 
 
-def _validate_kept(after: Obj, before: Obj, field: str, unset: str) -> Errors:
-    new, old = after.get(field) or [], before.get(field) or []
-    if old and not new:
-        yield invalid(f"spec.{field}[0]", new, unset)
+def _validate_kept_addresses(after: Obj, before: Obj) -> Errors:
+    """A second address may come or go; the first stays."""
+    new, old = after.get("clusterIPs") or [], before.get("clusterIPs") or []
+    if len(new) == len(old):
+        for index, (address, former) in enumerate(zip(new, old, strict=True)):
+            if address != former:
+                yield invalid(f"spec.clusterIPs[{index}]", new, _SET_ONCE)
+        return
+    if not new:
+        yield invalid("spec.clusterIPs[0]", new or None, "primary clusterIP can not be unset")
     elif old and new[0] != old[0]:
-        yield invalid(f"spec.{field}[0]", new, "may not change once set")
+        yield invalid("spec.clusterIPs[0]", new, _SET_ONCE)
+    if len(new) == 1 and len(old) == 2 and after.get("ipFamilyPolicy") != "SingleStack":
+        text = "must be set to 'SingleStack' when releasing the secondary clusterIP"
+        yield invalid("spec.ipFamilyPolicy", after.get("ipFamilyPolicy"), text)
+
+
+def _validate_kept_families(after: Obj, before: Obj) -> Errors:
+    new, old = after.get("ipFamilies") or [], before.get("ipFamilies") or []
+    if len(new) == len(old):
+        for family, former in zip(new, old, strict=True):
+            if family != former:
+                yield invalid("spec.ipFamilies[0]", new, _SET_ONCE)
+        return
+    if len(new) < len(old) and not after.get("clusterIPs"):
+        yield invalid("spec.ipFamilies[0]", new or None, "primary ipFamily can not be unset")
+    if new and old and new[0] != old[0]:
+        yield invalid("spec.ipFamilies[0]", after.get("clusterIPs"), _SET_ONCE)
+    if len(new) == 1 and len(old) == 2 and after.get("ipFamilyPolicy") != "SingleStack":
+        text = "must be set to 'SingleStack' when releasing the secondary ipFamily"
+        yield invalid("spec.ipFamilyPolicy", after.get("ipFamilyPolicy"), text)
 
 
 def _is_headless(spec: Obj) -> bool:
-    return bool((spec.get("clusterIPs") or [spec.get("clusterIP")])[0] == "None")
+    return bool((spec.get("clusterIPs") or [spec.get("clusterIP")]) == ["None"])
 
 
 def _is_balanced(spec: Obj) -> bool:
@@ -121,18 +167,21 @@ def _validate_port(port: Obj, needs_name: bool, names: set[str], path: str) -> E
 
 
 def _validate_affinity(spec: Obj) -> Errors:
-    affinity = spec.get("sessionAffinity")
+    affinity, config, path = spec.get("sessionAffinity"), spec.get("sessionAffinityConfig"), "sessionAffinityConfig"
     yield from one_of("spec.sessionAffinity", affinity, ("ClientIP", "None"))
     if affinity == "ClientIP":
-        config = spec.get("sessionAffinityConfig") or {}
-        seconds = (config.get("clientIP") or {}).get("timeoutSeconds")
-        path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
-        if seconds is None:
-            yield required(path, "when session affinity type is ClientIP")
-        elif not 0 < seconds <= _MOST_AFFINITY_SECONDS:
-            yield invalid(path, seconds, f"must be greater than 0 and less than {_MOST_AFFINITY_SECONDS}")
-    elif affinity == "None" and spec.get("sessionAffinityConfig") is not None:
-        yield forbidden("spec.sessionAffinityConfig", "must not be set when session affinity is None")
+        needed = "when session affinity type is ClientIP"
+        if config is None:
+            yield required(f"spec.{path}", needed)
+        elif config.get("clientIP") is None:
+            yield required(f"spec.{path}.clientIP", needed)
+        elif config["clientIP"].get("timeoutSeconds") is None:
+            yield required(f"spec.{path}.clientIP.timeoutSeconds", needed)
+        elif not 0 < config["clientIP"]["timeoutSeconds"] <= _MOST_AFFINITY_SECONDS:
+            text = f"must be greater than 0 and less than {_MOST_AFFINITY_SECONDS}"
+            yield invalid(f"spec.{path}.clientIP.timeoutSeconds", config["clientIP"]["timeoutSeconds"], text)
+    elif affinity == "None" and config is not None:
+        yield forbidden(f"spec.{path}", "must not be set when session affinity is None")
 
 
 def _validate_cluster_ips(spec: Obj) -> Errors:
@@ -148,74 +197,72 @@ def _validate_cluster_ips(spec: Obj) -> Errors:
             yield unsupported(f"spec.ipFamilies[{index}]", family, _FAMILIES)
         if family in families[:index]:
             yield duplicate(f"spec.ipFamilies[{index}]", family)
-    policy = spec.get("ipFamilyPolicy")
-    if policy is not None and policy not in _FAMILY_POLICIES:
-        yield unsupported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES)
-    if "None" in ips:
-        if len(ips) > 1:
-            yield invalid("spec.clusterIPs", ips, "'None' must be the first and only value")
-        return
+    yield from known("spec.ipFamilyPolicy", spec.get("ipFamilyPolicy"), _FAMILY_POLICIES)
+    faults = []
     for index, address in enumerate(ips):
-        faults = address_faults(address)
-        for fault in faults:
-            yield invalid(f"spec.clusterIPs[{index}]", address, fault)
-        if not faults and index < len(families) and families[index] in _FAMILIES:
-            family = families[index]
-            if f"IPv{ip_address(address).version}" != family:
-                text = f"expected an {family} value as indicated by `ipFamilies[{index}]`"
-                yield invalid(f"spec.clusterIPs[{index}]", address, text)
+        if index == 0 and address == "None":
+            if len(ips) > 1:
+                faults.append(invalid("spec.clusterIPs", ips, "'None' must be the first and only value"))
+        else:
+            faults += each(f"spec.clusterIPs[{index}]", address, address_faults(address))
+    yield from faults
     if len(ips) > 2:
         yield invalid("spec.clusterIPs", ips, "may only hold up to 2 values")
+    if not faults and not _is_headless(spec):
+        yield from _validate_families(ips, families)
 
 
-def _validate_external_ip(address: str, path: str) -> Errors:
-    faults = address_faults(address)
-    for fault in faults:
-        yield invalid(path, address, fault)
-    if faults:
-        return
-    ip = ip_address(address)
-    if ip.is_unspecified:
-        yield invalid(path, address, f"may not be unspecified ({address})")
-    if ip.is_loopback:
-        yield invalid(path, address, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
-    if ip.is_link_local:
-        yield invalid(path, address, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+def _validate_families(ips: list[str], families: list[str]) -> Errors:
+    """Two addresses are of two families, each of the family that is named at its place."""
+    versions = [f"IPv{ip_address(address).version}" for address in ips]
+    if len(ips) > 1 and len(set(versions)) != len(versions):
+        yield invalid("spec.clusterIPs", ips, "may specify no more than one IP for each IP family")
+    for index, (version, family) in enumerate(zip(versions, families, strict=False)):
+        if family in _FAMILIES and version != family:
+            text = f"expected an {family} value as indicated by `ipFamilies[{index}]`"
+            yield invalid(f"spec.clusterIPs[{index}]", ips[index], text)
 
 
 def _validate_port_sets(ports: list[Obj], kind: Any) -> Errors:
     """Node ports belong to types that have them; neither they nor ports occur twice for one protocol."""
-    node_ports: set[tuple[str, int]] = set()
-    seen: set[tuple[str, int]] = set()
-    repeated = []
     for index, port in enumerate(ports):
-        path, protocol = f"spec.ports[{index}]", port.get("protocol") or ""
-        node_port, number = port.get("nodePort") or 0, port.get("port") or 0
-        if node_port and kind == "ClusterIP":
-            yield forbidden(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'")
-        if node_port and (protocol, node_port) in node_ports:
-            yield duplicate(f"{path}.nodePort", node_port)
+        if port.get("nodePort") and kind == "ClusterIP":
+            yield forbidden(f"spec.ports[{index}].nodePort", "may not be used when `type` is 'ClusterIP'")
+    on_node: set[tuple[str, int]] = set()
+    for index, port in enumerate(ports):
+        key = (port.get("protocol") or "", port.get("nodePort") or 0)
+        if key[1] and key in on_node:
+            yield duplicate(f"spec.ports[{index}].nodePort", key[1])
+        on_node.add(key)
+    seen: set[tuple[str, int]] = set()
+    for index, port in enumerate(ports):
+        protocol, number = port.get("protocol") or "", port.get("port") or 0
         if (protocol, number) in seen:
             shown = {"Name": "", "Protocol": protocol, "AppProtocol": None, "Port": number}
-            repeated.append(duplicate(path, {**shown, "TargetPort": 0, "NodePort": 0}))
-        node_ports.add((protocol, node_port))
+            yield duplicate(f"spec.ports[{index}]", {**shown, "TargetPort": 0, "NodePort": 0})
         seen.add((protocol, number))
-    yield from repeated
 
 
-def _validate_load_balancer(spec: Obj) -> Errors:
+def _validate_load_balancer(spec: Obj, annotations: Mapping[str, str]) -> Errors:
     ranges, path = spec.get("loadBalancerSourceRanges") or [], "spec.LoadBalancerSourceRanges"
-    if ranges and not _is_balanced(spec):
-        yield forbidden(path, _ONLY_BALANCED)
-    for index, text in enumerate(ranges):
-        try:
-            ip_network(text.strip(), strict=False)
-        except ValueError:
-            fault = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            yield invalid(f"{path}[{index}]", text.strip(), fault)
-    for field in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
-        if spec.get(field) is not None and not _is_balanced(spec):
-            yield forbidden(f"spec.{field}", _ONLY_BALANCED)
+    if ranges:
+        if not _is_balanced(spec):
+            yield forbidden(path, _ONLY_BALANCED)
+        for index, text in enumerate(ranges):
+            yield from each(f"{path}[{index}]", text.strip(), range_faults(text.strip()))
+    elif _RANGES in annotations:
+        path, given = f"metadata.annotations[{_RANGES}]", annotations[_RANGES].strip()
+        if not _is_balanced(spec):
+            yield forbidden(path, _ONLY_BALANCED)
+        for text in given.split(",") if given else ():
+            yield from each(path, text.strip(), range_faults(text.strip()))
+    if spec.get("allocateLoadBalancerNodePorts") is not None and not _is_balanced(spec):
+        yield forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_BALANCED)
+    name = spec.get("loadBalancerClass")
+    if name is not None and _is_balanced(spec):
+        yield from each("spec.loadBalancerClass", name, qualified_faults(name))
+    elif name is not None:
+        yield forbidden("spec.loadBalancerClass", _ONLY_BALANCED)
 
 
 def _validate_traffic(spec: Obj) -> Errors:
@@ -230,6 +277,8 @@ def _validate_traffic(spec: Obj) -> Errors:
     if health and not _needs_health_check(spec):
         text = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
         yield invalid("spec.healthCheckNodePort", health, text)
+    elif health:
+        yield from in_range("spec.healthCheckNodePort", health, 1, 65535)
     internal = spec.get("internalTrafficPolicy")
     if internal is None:
         if kind in ("NodePort", "LoadBalancer", "ClusterIP"):

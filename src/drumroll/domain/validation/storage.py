@@ -3,14 +3,26 @@
 Source: pkg/apis/{core,storage,node}/validation/validation.go.
 """
 
-from drumroll.domain.validation.field import IMMUTABLE, Errors, forbidden, invalid, required, unsupported
-from drumroll.domain.validation.metadata import validate_metadata, validate_metadata_update
+from drumroll.domain.validation.affinity import validate_tolerations
+from drumroll.domain.validation.field import (
+    IMMUTABLE,
+    Errors,
+    duplicate,
+    each,
+    forbidden,
+    invalid,
+    known,
+    not_negative,
+    required,
+    too_long,
+    unchanged,
+)
+from drumroll.domain.validation.metadata import validate_labels, validate_metadata, validate_metadata_update
 from drumroll.domain.validation.names import label_faults, qualified_faults, subdomain_faults
+from drumroll.domain.validation.resources import validate_resources
 from drumroll.objects.meta import Obj
-from drumroll.objects.quantity import parse_quantity
 
-_ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-_RECLAIM = ("Delete", "Recycle", "Retain")
+_MOST_PARAMETERS, _MOST_PARAMETER_BYTES = 512, 256 * 1024
 
 
 def validate_namespaced(obj: Obj) -> Errors:
@@ -23,65 +35,43 @@ def validate_cluster_wide(obj: Obj) -> Errors:
     yield from validate_metadata(obj["metadata"], namespaced=False, name_faults=subdomain_faults)
 
 
-def validate_persistent_volume_claim(claim: Obj) -> Errors:
-    """The rules for a claim: how it is used, and how much."""
-    yield from validate_namespaced(claim)
-    spec = claim.get("spec") or {}
-    yield from _validate_modes(spec)
-    amount = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-    if amount is None:
-        yield required("spec.resources[storage]")
-    elif parse_quantity(amount) <= 0:
-        yield invalid("spec.resources[storage]", amount, "must be greater than zero")
-
-
-def validate_persistent_volume_claim_update(new: Obj, old: Obj) -> Errors:
-    """A claim's wishes stay."""
-    yield from validate_metadata_update(new["metadata"], old["metadata"])
-    after, before = new.get("spec") or {}, old.get("spec") or {}
-    fields = ("accessModes", "selector", "storageClassName", "volumeMode", "dataSource")
-    if any(after.get(field) != before.get(field) for field in fields):
-        text = (
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-        )
-        yield forbidden("spec", text)
-
-
-def validate_persistent_volume(volume: Obj) -> Errors:
-    """The rules for a volume: how it is used, how much it holds, what becomes of it."""
-    yield from validate_cluster_wide(volume)
-    spec = volume.get("spec") or {}
-    yield from _validate_modes(spec)
-    if not (spec.get("capacity") or {}).get("storage"):
-        yield required("spec.capacity")
-    policy = spec.get("persistentVolumeReclaimPolicy")
-    if policy not in _RECLAIM:
-        yield unsupported("spec.persistentVolumeReclaimPolicy", policy, _RECLAIM)
-
-
-def _validate_modes(spec: Obj) -> Errors:
-    modes = spec.get("accessModes") or ()
-    if not modes:
-        yield required("spec.accessModes", "at least 1 access mode is required")
-    for mode in modes:
-        if mode not in _ACCESS_MODES:
-            yield unsupported("spec.accessModes", mode, _ACCESS_MODES)
-
-
 def validate_storage_class(storage_class: Obj) -> Errors:
     """The rules for a storage class."""
     yield from validate_cluster_wide(storage_class)
-    provisioner = storage_class.get("provisioner") or ""
+    provisioner, parameters = storage_class.get("provisioner") or "", storage_class.get("parameters") or {}
     if not provisioner:
         yield required("provisioner")
-    for fault in qualified_faults(provisioner.lower()) if provisioner else ():
-        yield invalid("provisioner", provisioner, fault)
-    policy = storage_class.get("reclaimPolicy")
-    if policy not in ("Delete", "Retain"):
-        yield unsupported("reclaimPolicy", policy, ("Delete", "Retain"))
+    else:
+        yield from each("provisioner", provisioner, qualified_faults(provisioner.lower()))
+    if len(parameters) > _MOST_PARAMETERS:
+        yield too_long("parameters", _MOST_PARAMETERS)
+    else:
+        if "" in parameters:
+            yield invalid("parameters", "", "field can not be empty.")
+        if sum(len(key) + len(value) for key, value in parameters.items()) > _MOST_PARAMETER_BYTES:
+            yield too_long("parameters", _MOST_PARAMETER_BYTES)
+    yield from known("reclaimPolicy", storage_class.get("reclaimPolicy") or None, ("Delete", "Retain"))
     mode = storage_class.get("volumeBindingMode")
-    if mode not in ("Immediate", "WaitForFirstConsumer"):
-        yield unsupported("volumeBindingMode", mode, ("Immediate", "WaitForFirstConsumer"))
+    if mode is None:
+        yield required("volumeBindingMode")
+    yield from known("volumeBindingMode", mode, ("Immediate", "WaitForFirstConsumer"))
+    for index, term in enumerate(storage_class.get("allowedTopologies") or ()):
+        yield from _validate_topology(term, f"allowedTopologies[{index}].matchLabelExpressions")
+
+
+def _validate_topology(term: Obj, path: str) -> Errors:
+    keys: set[str] = set()
+    for index, wish in enumerate(term.get("matchLabelExpressions") or ()):
+        where, key, values = f"{path}[{index}]", wish.get("key") or "", wish.get("values") or []
+        if not values:
+            yield required(f"{where}.values")
+        for position, value in enumerate(values):
+            if value in values[:position]:
+                yield duplicate(f"{where}.values[{position}]", value)
+        yield from each(f"{where}.key", key, qualified_faults(key))
+        if key in keys:
+            yield duplicate(f"{where}.key", key)
+        keys.add(key)
 
 
 def validate_storage_class_update(new: Obj, old: Obj) -> Errors:
@@ -99,16 +89,34 @@ def validate_storage_class_update(new: Obj, old: Obj) -> Errors:
 
 def validate_runtime_class(runtime_class: Obj) -> Errors:
     """The rules for a runtime class."""
-    yield from validate_cluster_wide(runtime_class)
-    handler = runtime_class.get("handler") or ""
-    if not handler:
-        yield required("handler")
-    for fault in label_faults(handler) if handler else ():
-        yield invalid("handler", handler, fault)
+    metadata, handler = runtime_class["metadata"], runtime_class.get("handler") or ""
+    yield from validate_metadata(metadata, namespaced=False, name_faults=subdomain_faults, by_kind=False)
+    yield from each("handler", handler, label_faults(handler))
+    overhead = (runtime_class.get("overhead") or {}).get("podFixed")
+    if overhead:
+        yield from validate_resources({"limits": overhead}, "overhead")
+    scheduling = runtime_class.get("scheduling") or {}
+    yield from validate_labels(scheduling.get("nodeSelector"), "scheduling.nodeSelector")
+    yield from validate_tolerations(scheduling.get("tolerations") or [], "scheduling.tolerations")
+
+
+def validate_runtime_class_update(new: Obj, old: Obj) -> Errors:
+    """What runs pods stays."""
+    yield from validate_metadata_update(new["metadata"], old["metadata"], by_kind=False)
+    yield from unchanged("handler", new.get("handler"), old.get("handler"))
+
+
+def validate_controller_revision(revision: Obj) -> Errors:
+    """A revision has something to go back to."""
+    yield from validate_namespaced(revision)
+    if revision.get("data") is None:
+        yield required("data", "data is mandatory")
+    yield from not_negative("revision", revision.get("revision"))
 
 
 def validate_controller_revision_update(new: Obj, old: Obj) -> Errors:
     """What a revision holds is history."""
     yield from validate_metadata_update(new["metadata"], old["metadata"])
+    yield from validate_controller_revision(new)
     if new.get("data") != old.get("data"):
         yield invalid("data", new.get("data"), IMMUTABLE)

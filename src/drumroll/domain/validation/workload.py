@@ -151,7 +151,7 @@ def _validate_rolling_update(rolling: Obj, path: str) -> Errors:
     down, surge = rolling.get("maxUnavailable", 0), rolling.get("maxSurge", 0)
     yield from validate_count_or_percent(down, f"{path}.maxUnavailable")
     yield from validate_count_or_percent(surge, f"{path}.maxSurge")
-    if _number(down) == 0 and _number(surge) == 0:
+    if count_of(down) == 0 and count_of(surge) == 0:
         yield invalid(f"{path}.maxUnavailable", down, "may not be 0 when `maxSurge` is 0")
     yield from validate_at_most_all(down, f"{path}.maxUnavailable")
 
@@ -171,7 +171,7 @@ def validate_at_most_all(value: Any, path: str) -> Errors:
         yield invalid(path, value, "must not be greater than 100%")
 
 
-def _number(value: Any) -> int:
+def count_of(value: Any) -> int:
     """The number before a percent sign, or the number; what is neither counts as one that was given."""
     if isinstance(value, int):
         return value
