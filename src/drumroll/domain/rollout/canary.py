@@ -21,7 +21,14 @@ from drumroll.domain.rollout.pause import (
 )
 from drumroll.domain.rollout.sizing import is_at_desired, is_enough
 from drumroll.domain.rollout.steps import current_step, describe_step, is_through, kind_of_step, step_hash, step_index
-from drumroll.domain.rollout.weights import asked_weights, is_promoted, is_settled, with_services, with_traffic
+from drumroll.domain.rollout.weights import (
+    asked_weights,
+    former_canary,
+    is_promoted,
+    is_settled,
+    with_services,
+    with_traffic,
+)
 from drumroll.domain.rollout.window import is_within_window
 from drumroll.objects.meta import Obj, timestamp
 
@@ -133,6 +140,7 @@ def _steps_count(turn: Turn) -> bool:
         or turn.status.get("promoteFull")
         or turn.sets.stable is None
         or is_promoted(turn)
+        or former_canary(turn)
     )
 
 

@@ -166,9 +166,16 @@ def routed(rollout: Rollout, status: Obj) -> Sizes:
     weights = (status.get("canary") or {}).get("weights")
     if weights:
         stable = max(stable, ceiling_share(wanted, weights["stable"]["weight"], most))
+        if _is_anothers(weights["canary"], status):
+            stable = wanted  # all traffic goes back to it before this update gets any
         if status.get("abort"):
             new = max(new, ceiling_share(wanted, weights["canary"]["weight"], most))
     return Sizes(at_least(rollout, new), at_least(rollout, stable))
+
+
+def _is_anothers(canary: Obj, status: Obj) -> bool:
+    """Whether the canary's weight was given to a template that is no longer wanted."""
+    return bool(canary["weight"]) and canary.get("podTemplateHash") not in (None, "", status.get("currentPodHash"))
 
 
 def at_least(rollout: Rollout, count: int) -> int:

@@ -53,10 +53,9 @@ def wanted_weight(turn: Turn) -> Wanted:
     """The weight for now, the first of these that applies."""
     rollout, new, most = turn.rollout, turn.sets.new, turn.rollout.most_weight
     is_dynamic = bool((rollout.canary or {}).get("dynamicStableScale"))
-    former = _former_canary(turn)
+    if former := former_canary(turn):
+        return Wanted(_bearable(turn) if is_dynamic else 0, former)
     if is_promoted(turn):
-        if former and is_dynamic:
-            return Wanted(_bearable(turn), former)
         return Wanted(0, turn.pod_hash)
     if turn.sets.stable is None and turn.status.get("stableRS"):  # somebody deleted it: there is no way back
         return Wanted(most if new is not None and new.available > 0 else 0, turn.pod_hash)
@@ -84,8 +83,12 @@ def _by_steps(turn: Turn) -> Wanted:
     return Wanted(weight, turn.pod_hash, has_routes=True, has_experiment=True)
 
 
-def _former_canary(turn: Turn) -> str:
-    """The hash of a canary that still has traffic although the template is the stable one again; empty for none."""
+def former_canary(turn: Turn) -> str:
+    """The hash of a canary that still has traffic although its template is no longer wanted; empty for none.
+
+    Its traffic goes back to the stable pods before anything else happens: the Service that leads to it can lead
+    nowhere else meanwhile.
+    """
     canary = asked_weights(turn).get("canary") or {}
     pod_hash: str = canary.get("podTemplateHash") or ""
     return pod_hash if pod_hash != turn.pod_hash and canary.get("weight") else ""
@@ -94,6 +97,8 @@ def _former_canary(turn: Turn) -> str:
 def _bearable(turn: Turn) -> int:
     """How much the canary must keep because the stable pods that are there cannot bear it; never more than it has."""
     stable, wanted, most = turn.sets.stable, turn.rollout.replicas, turn.rollout.most_weight
+    if not _is_borne(turn):
+        return 0
     available = min(stable.available, wanted) if stable else 0
     current = int((asked_weights(turn).get("canary") or {}).get("weight") or 0)
     return min(current, most - most * available // max(1, wanted)) if wanted else 0
@@ -107,11 +112,16 @@ def _may_move(turn: Turn, weight: int) -> bool:
     stable, most = turn.sets.stable, turn.rollout.most_weight
     if stable is None or is_promoted(turn) or (turn.is_aborted and stable.available > 0):
         return True
-    bearing = (asked_weights(turn).get("canary") or {}).get("podTemplateHash")
-    if not any(hash_of(rs) == bearing and rs.available > 0 for rs in turn.sets.all):
+    if not _is_borne(turn):
         return True
     needed = (most - weight) * turn.rollout.replicas // most
     return stable.available >= min(needed, max(1, needed - fence_of(turn.rollout).unavailable))
+
+
+def _is_borne(turn: Turn) -> bool:
+    """Whether the canary that was given the present weight has a pod that serves."""
+    bearing = (asked_weights(turn).get("canary") or {}).get("podTemplateHash")
+    return any(hash_of(rs) == bearing and rs.available > 0 for rs in turn.sets.all)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +158,7 @@ def _must_stay(turn: Turn, canary: str) -> bool:
         return False
     if turn.is_aborted:
         return bool((turn.rollout.canary or {}).get("dynamicStableScale"))
-    return bool(_former_canary(turn)) or _is_others(turn, canary)
+    return bool(former_canary(turn)) or _is_others(turn, canary)
 
 
 def _has_traffic(turn: Turn) -> bool:
