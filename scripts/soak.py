@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.e2e import shop
-from tests.e2e.cluster import Cluster
+from tests.e2e.cluster import ROOT, Cluster
 from tests.e2e.killing import kill_in_a_loop
 from tests.e2e.traffic import Load, targets
 
@@ -184,6 +185,32 @@ def soak_kills(base: Path, kills: int) -> Round:
     return done
 
 
+def soak_search(times: int) -> Round:
+    """The property tests with so many times as many examples, all of them new."""
+    found = subprocess.run(
+        ["grep", "-rlw", "--include=test_*.py", "hypothesis", "tests"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--timeout", "0", *found.stdout.split()]
+    ran = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "DRUMROLL_SEARCH": str(times)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    trouble = "" if ran.returncode == 0 else ran.stdout[-6000:]
+    done = Round(
+        times, f"property tests: {ran.stdout.splitlines()[-1]}", failed=int(ran.returncode != 0), trouble=trouble
+    )
+    _tell(done)
+    return done
+
+
 def _tell(done: Round) -> None:
     verdict = "FAILED" if done.failed else "ok"
     excused = f", {done.excused} cut with Envoy" if done.excused else ""
@@ -196,6 +223,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30, help="updates under load (default 30)")
     parser.add_argument("--kills", type=int, default=200, help="kills while writers write (default 200)")
     parser.add_argument("--histories", type=int, default=5, help="histories of a canary (default 5)")
+    parser.add_argument("--search", type=int, default=20, help="times as many examples of property tests (default 20)")
     parser.add_argument("--isolation", choices=("auto", "container", "loopback"), default="auto")
     parser.add_argument("--json", type=Path, help="also write the report to this file")
     options = parser.parse_args()
@@ -206,6 +234,8 @@ def main() -> int:
             report += soak_canaries(base, options.isolation, options.histories)
         if options.kills:
             report.append(soak_kills(base, options.kills))
+        if options.search:
+            report.append(soak_search(options.search))
     failed = sum(done.failed for done in report)
     sent = sum(done.sent for done in report)
     print(f"{len(report)} rounds, {sent} requests and writes, {failed} failed", flush=True)

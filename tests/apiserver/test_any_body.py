@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from drumroll.objects.wire import JSON_PATCH, MERGE_PATCH
 from tests.apiserver.server import CONFIG_MAPS, DEPLOYMENTS, PODS, Server, config_map, deployment, pod, service
+from tests.searching import examples
 
 SERVICES = "/api/v1/namespaces/default/services"
 INGRESSES = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
@@ -91,7 +92,7 @@ async def _throw(path: str, body: Any) -> list[int]:
     return codes
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(120), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bent())
 def test_no_body_is_answered_with_a_fault_of_ours(caplog, thrown):
     path, body = thrown

@@ -15,6 +15,7 @@ from drumroll.objects.kinds import CONFIG_MAP, DEPLOYMENT, KINDS, POD, SECRET, S
 from drumroll.objects.schema import message_of
 from drumroll.objects.shapes_schema import shape_of_schema
 from tests.domain.test_rules_properties import sent
+from tests.searching import examples
 
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
 
@@ -267,7 +268,7 @@ def applied_or_skip(world, manager, wanted, **more):
 
 
 seeds = st.integers(0, 2**32)
-settled = settings(max_examples=60, deadline=None)
+settled = settings(max_examples=examples(60))
 
 
 @pytest.mark.parametrize("kind", APPLIED_KINDS, ids=lambda kind: kind.plural)

@@ -70,7 +70,7 @@ def test_the_order_of_replica_sets_is_irrelevant(cluster: Cluster, chance: rando
     assert straight.settle(()) == shuffled.settle(())
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(worlds(), st.lists(st.tuples(st.sampled_from(["step", "report", "die", "image", "size"]), st.integers(0, 99))))
 def test_the_bounds_hold_along_any_history_and_it_ends_well(cluster: Cluster, history: list[tuple[str, int]]) -> None:
     for move, number in history:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from drumroll.objects.argo_v1alpha1 import ROLLOUT_HASH
 from drumroll.objects.meta import Obj
 from tests.domain.rollout_world import World, rollout, routed
+from tests.searching import examples
 
 STEPS = [
     [], [{"setWeight": 20}], [{"setWeight": 50}, {"pause": {}}, {"setWeight": 80}, {"pause": {"duration": 5}}],
@@ -113,7 +114,7 @@ def started(one: Obj) -> World:
     return world
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(STRATEGIES, st.integers(1, 6), EVENTS)
 def test_traffic_only_goes_to_what_is_ready_and_every_update_ends(
     strategy: dict[str, Any], replicas: int, events: list[tuple[str, Any]]
@@ -128,7 +129,7 @@ def test_traffic_only_goes_to_what_is_ready_and_every_update_ends(
     check_end(world, replicas)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(BASIC, st.integers(1, 6), EVENTS)
 def test_without_traffic_routing_the_bounds_hold_and_every_update_ends(
     strategy: dict[str, Any], replicas: int, events: list[tuple[str, Any]]
@@ -147,7 +148,7 @@ def test_without_traffic_routing_the_bounds_hold_and_every_update_ends(
     check_end(world, replicas)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(STRATEGIES, st.integers(1, 5), EVENTS)
 def test_a_version_whose_pods_never_come_up_gets_no_traffic_and_takes_no_pod_away(
     strategy: dict[str, Any], replicas: int, events: list[tuple[str, Any]]

@@ -15,6 +15,7 @@ from drumroll.domain.validation import validate_create, validate_update
 from drumroll.objects.conform import conform
 from drumroll.objects.kinds import KINDS
 from drumroll.objects.schema import is_message, message, message_of
+from tests.searching import examples
 
 NOW = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 WORDS = ("", "a", "web", "Bad_Name", "a.b/c", "None", "Always", "TCP", "ClusterIP", "10.0.0.1", "25%", "/x/../y", "é")
@@ -60,7 +61,7 @@ def sent(chance, kind):
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.resource) for kind in KINDS])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_every_object_that_decodes_passes_through_all_rules(kind, seed):
     chance = random.Random(seed)
     old, new = sent(chance, kind), sent(chance, kind)

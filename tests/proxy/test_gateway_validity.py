@@ -128,9 +128,7 @@ def drawn(n):
     """Routes, each with a rule or three."""
     found = []
 
-    @settings(
-        max_examples=n, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=n, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(st.lists(RULES, min_size=1, max_size=3), st.lists(HOSTS, max_size=2, unique=True))
     def draw(rules, hosts):
         found.append((rules, hosts))

@@ -166,9 +166,9 @@ def _has_traffic(turn: Turn) -> bool:
 
 
 def _is_others(turn: Turn, service: str) -> bool:
-    """Whether a Service leads to a canary of another template, neither new nor stable."""
+    """Whether a Service leads to pods of another template than the new one, the stable one among them."""
     selected = selected_hash(turn.inputs.services.get(service))
-    return selected in {hash_of(rs) for rs in turn.sets.older}
+    return selected != turn.pod_hash and selected in {hash_of(rs) for rs in turn.sets.all}
 
 
 def with_traffic(turn: Turn, led: Led) -> Turn:
