@@ -8,7 +8,6 @@ from drumroll.domain.abtest.figures import (
     mesh_queries,
     of_counters,
     of_logs,
-    of_prometheus,
     of_users,
     of_web,
     queries,
@@ -49,36 +48,6 @@ def test_queries_are_asked_for_each_variant():
     assert queries(provider, SPLIT, "treatment") == {
         "count": 'sum(users{s="web-b"})', "total": 'sum(buyers{v="treatment"})',
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("body", "value"),
-    [
-        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"7.5"]}]}}', 7.5),
-        (b'{"status":"success","data":{"resultType":"vector","result":[]}}', 0.0),
-        (b'{"status":"success","data":{"resultType":"scalar","result":[1,"3"]}}', 3.0),
-    ],
-)
-def test_an_answer_of_prometheus_is_one_number(body, value):
-    assert of_prometheus(body) == value
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        (b'{"status":"error","error":"parse error"}', "parse error"),
-        (
-            b'{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"7"]},{"value":[1,"8"]}]}}',
-            "2 series",
-        ),
-        (b'{"status":"success"}', "no answer of Prometheus"),
-        (b"oops", "no answer of Prometheus"),
-        (b"[]", "no answer of Prometheus"),
-    ],
-)
-def test_other_answers_are_refused(body, words):
-    with pytest.raises(ValueError, match=words):
-        of_prometheus(body)
 
 
 def test_counters_count_from_the_first_look_on_and_survive_a_restart():

@@ -1,6 +1,7 @@
 """The examples of analyses and experiments: bad versions are taken back by what the mesh counts, a good one is kept."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -71,14 +72,34 @@ def taken_back(cluster: Cluster) -> str:
     return str(cluster.until(message, "the update is taken back"))
 
 
+def exposure(cluster: Cluster) -> tuple[int, int, int]:
+    """How many requests met the version that was taken back, of how many, and how many it failed: by its condition."""
+
+    def told() -> str:
+        conditions = status(cluster).get("conditions") or ()
+        found = next((one for one in conditions if one["type"] == "drumroll.dev/Exposure"), {})
+        return str(found.get("message", ""))
+
+    message = str(cluster.until(told, "it is told how many met the bad version"))
+    found = re.fullmatch(
+        r"About ([\d,]+) of ([\d,]+) requests \(.*%\) met revision \d+; it failed ([\d,]+) of them", message
+    )
+    assert found, message
+    met, every, failed = (int(figure.replace(",", "")) for figure in found.groups())
+    return met, every, failed
+
+
 def test_a_version_with_errors_is_taken_back_and_few_users_meet_it(cluster: Cluster) -> None:
     with load(cluster, websockets=False) as running:
         update(cluster, FAIL_PERCENT=10, DELAY_MS=0)
         message = taken_back(cluster)
+        met, every, told = exposure(cluster)
     assert "analysis phase error/failed: Metric" in message
     failed = running.ledger.with_outcome(Outcome.FAILED)
     assert {entry.reason for entry in failed} == {"status_500"}
     assert len(failed) < 0.04 * len(running.ledger.entries)  # a tenth of at most 20 % of the traffic, and margin
+    assert met < 0.3 * every
+    assert abs(told - len(failed)) <= 3 + 0.2 * len(failed)  # counters are looked at every few seconds
     with load(cluster, websockets=False) as after:
         cluster.until(lambda: phase(cluster) == "Degraded", "it stays so")
     after.assert_nothing_failed()

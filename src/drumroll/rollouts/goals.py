@@ -3,7 +3,6 @@
 import asyncio
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from drumroll.client.client import Client
 from drumroll.domain.abtest.assignment import VARIANTS, Split, Variant
@@ -13,7 +12,6 @@ from drumroll.domain.abtest.figures import (
     no_figures,
     of_counters,
     of_logs,
-    of_prometheus,
     of_users,
     of_web,
     queries,
@@ -24,9 +22,9 @@ from drumroll.domain.abtest.spec import Wish
 from drumroll.objects.errors import ApiError
 from drumroll.objects.kinds import POD, SERVICE
 from drumroll.objects.meta import Obj, key_of, parse_timestamp, timestamp
-from drumroll.rollouts.providers.asking import MESH_ADDRESS, Call, ProviderError, Web
+from drumroll.rollouts.asking import body_of, number_of
+from drumroll.rollouts.providers.asking import MESH_ADDRESS, Web
 
-TIMEOUT_SECONDS = 10.0
 MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -36,7 +34,7 @@ async def figures_of(client: Client, web: Web, test: Obj, wish: Wish) -> Figures
     try:
         if kind == "web":
             seconds = provider.get("timeoutSeconds")
-            return of_web(await _get(web, provider["url"], _headers(provider), seconds))
+            return of_web(await body_of(web, provider["url"], _headers(provider), seconds))
         if kind == "prometheus":
             return await _of_queries(web, provider, wish.split)
         if kind == "header":
@@ -52,27 +50,14 @@ def _headers(provider: Obj) -> dict[str, str]:
     return {header["key"]: header["value"] for header in provider.get("headers") or ()}
 
 
-async def _get(web: Web, url: str, headers: dict[str, str] | None = None, seconds: float | None = None) -> bytes:
-    """The body of a good answer. Raises ValueError with what went wrong instead."""
-    try:
-        answer = await web.send(Call("GET", url, headers or {}, seconds=seconds or TIMEOUT_SECONDS))
-    except ProviderError as error:
-        raise ValueError(str(error)) from error
-    if not answer.is_good:
-        raise ValueError(f"{url.partition('?')[0]} answered {answer.status}: {answer.text}")
-    return answer.body
-
-
-async def _query(web: Web, address: str, query: str) -> float:
-    return of_prometheus(await _get(web, f"{address.rstrip('/')}/api/v1/query?query={quote(query, safe='')}"))
-
-
 async def _of_queries(web: Web, provider: Obj, split: Split) -> Figures:
     address = provider.get("address") or MESH_ADDRESS
 
     async def asked(variant: Variant) -> Sample:
         texts = queries(provider, split, variant)
-        values = dict(zip(texts, await asyncio.gather(*(_query(web, address, q) for q in texts.values())), strict=True))
+        values = dict(
+            zip(texts, await asyncio.gather(*(number_of(web, address, q) for q in texts.values())), strict=True)
+        )
         return sample(values["count"], values["total"], values.get("squares"), variant)
 
     return Figures(await asked("control"), await asked("treatment"))
@@ -84,7 +69,7 @@ async def _of_mesh(web: Web, test: Obj, provider: Obj, split: Split) -> Figures:
 
     async def counted(variant: Variant) -> dict[str, float]:
         asked = mesh_queries(namespace, split.service(variant), provider["value"])
-        values = await asyncio.gather(*(_query(web, MESH_ADDRESS, query) for query in asked.values()))
+        values = await asyncio.gather(*(number_of(web, MESH_ADDRESS, query) for query in asked.values()))
         return dict(zip(asked, values, strict=True))
 
     now = {variant: await counted(variant) for variant in VARIANTS}

@@ -135,6 +135,7 @@ async def _run(client: Client, served: frozenset[Kind], now: Callable[[], dateti
     from drumroll.rollouts.abtest import abtest_controller
     from drumroll.rollouts.analysis import analysis_controller
     from drumroll.rollouts.experiment import experiment_controller
+    from drumroll.rollouts.exposure import exposure_controller
     from drumroll.rollouts.figures import add_figures
     from drumroll.rollouts.providers.asking import Web
     from drumroll.rollouts.rollout import rollout_controller
@@ -144,6 +145,7 @@ async def _run(client: Client, served: frozenset[Kind], now: Callable[[], dateti
         rollout_controller(caches, served),
         analysis_controller(caches, client, web, now),
         experiment_controller(caches),
+        exposure_controller(caches, web),
     ]
     if {AB_TEST, HTTP_ROUTE} <= served:
         controllers.append(abtest_controller(caches, web))

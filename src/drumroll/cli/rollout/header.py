@@ -47,9 +47,7 @@ def _fields(world: World, now: datetime) -> Iterator[tuple[str, str]]:
     yield "Status", with_icon(phase)
     if message:
         yield "Message", message
-    for condition in (owner.get("status") or {}).get("conditions") or ():
-        if condition["type"] == "drumroll.dev/Blocked" and condition["status"] == "True":
-            yield "Blocked", condition.get("message") or ""
+    yield from _our_conditions(owner.get("status") or {})
     yield "Strategy", strategy(owner)
     if world.is_rollout and "canary" in (owner["spec"].get("strategy") or {}):
         yield from _canary(world, now)
@@ -57,6 +55,15 @@ def _fields(world: World, now: datetime) -> Iterator[tuple[str, str]]:
         yield "" if index else "Images", f"{image} ({', '.join(roles)})" if roles else image
     yield "Replicas", ""
     yield from _replicas(owner)
+
+
+def _our_conditions(status: Obj) -> Iterator[tuple[str, str]]:
+    """What is lacking, and how many requests met the version that is being held back now."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "drumroll.dev/Blocked" and condition["status"] == "True":
+            yield "Blocked", condition.get("message") or ""
+        elif condition["type"] == "drumroll.dev/Exposure" and status.get("abort"):
+            yield "Exposure", condition.get("message") or ""
 
 
 def strategy(owner: Obj) -> str:

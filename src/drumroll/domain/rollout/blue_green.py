@@ -25,6 +25,7 @@ from drumroll.domain.rollout.scale_down import deadline_of, with_deadline
 from drumroll.domain.rollout.services import selected_hash, switch
 from drumroll.domain.rollout.window import is_within_window
 from drumroll.objects.apps_v1 import ReplicaSet
+from drumroll.objects.meta import timestamp
 
 PART = "blueGreen"
 
@@ -89,7 +90,9 @@ def _relieved(turn: Turn) -> Turn:
     is_over = turn.sets.is_stable_new and turn.is_aborted
     if turn.is_skipping or is_full or is_over:
         return without_pause(turn).with_status(abort=None, abortedAt=None)
-    return turn
+    if turn.is_aborted and not turn.status.get("abortedAt"):  # somebody else gave it up
+        return turn.with_status(abortedAt=timestamp(turn.now))
+    return turn if turn.is_aborted else turn.with_status(abortedAt=None)
 
 
 def _judged(turn: Turn) -> Turn:
