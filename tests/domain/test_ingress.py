@@ -1,5 +1,7 @@
 """What Ingresses ask for, and the routes that come of it: who wins a path, what is refused, what may be retried."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -336,6 +338,39 @@ def test_an_older_canary_keeps_the_path_and_an_ingress_that_is_none_is_no_canary
     assert destinations(ingress(entry("/")), canary(entry("/", name="other"), canary="false"))[1] == [
         ("c", "PathTaken")
     ]
+
+
+def test_an_ingress_has_its_paths_with_the_canaries_on_them():
+    main, beside = ingress(entry("/"), entry("/a")), canary(entry("/a", name="other"), canary="true", canary_weight="5")
+    (host,), parts = rules_of(main, beside).hosts, rules_of(main, beside).parts
+    whole, one = parts[key_of(main)], parts[key_of(beside)]
+    assert {path for _, path in whole.paths} == set(host.paths)
+    assert [path.path for _, path in one.paths] == ["/a"]
+    assert (whole.canaries, one.canaries) == ({key_of(beside)}, frozenset())
+    assert json.loads(whole.text) == {"generation": 0, "canaries": ["shop/c"]}
+    assert json.loads(one.text) == {"generation": 0, "canary": "true", "canary-weight": "5"}
+    assert whole.clusters == {"shop/web/http", "shop/other/http"}
+    later = rules_of(main, canary(entry("/a", name="other"), canary="true", canary_weight="6")).parts
+    assert later[key_of(main)] != whole
+    assert later[key_of(main)].text == whole.text
+
+
+@pytest.mark.parametrize(
+    ("made", "has_part"),
+    [
+        pytest.param(ingress(entry("/"), name="z", age=9), True, id="another's path, and it asks for the same"),
+        pytest.param(ingress(entry("/", name="other"), name="z", age=9), False, id="another's path"),
+        pytest.param(
+            canary(entry("/x"), name="z", canary="true", canary_weight="1"), False, id="a canary of what is not there"
+        ),
+        pytest.param(canary(entry("/x"), name="z", canary="true"), True, id="one that takes nothing"),
+        pytest.param(
+            canary(entry("/x"), name="z", canary="true", canary_by_cookie="y"), False, id="one that takes by a cookie"
+        ),
+    ],
+)
+def test_an_ingress_without_effect_has_no_part(made, has_part):
+    assert (Key("shop", "z") in rules_of(ingress(entry("/")), made).parts) is has_part
 
 
 def test_a_canary_of_a_service_that_is_not_there_answers_503_for_its_share():

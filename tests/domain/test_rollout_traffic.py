@@ -3,12 +3,15 @@
 from copy import deepcopy
 from typing import Any
 
+import pytest
+
 from drumroll.domain.actions import Create, Patch
+from drumroll.domain.ingress_annotations import acknowledgement_of
 from drumroll.domain.rollout.analysis import ExperimentShare
 from drumroll.domain.rollout.inputs import Inputs
 from drumroll.domain.rollout.traffic import Routed, Share, route
 from drumroll.objects.argo_v1alpha1 import Rollout
-from drumroll.objects.meta import Obj
+from drumroll.objects.meta import Key, Obj
 from drumroll.objects.patch import merge
 from tests.domain.rollout_world import SERVICES, http_route, rollout
 
@@ -194,11 +197,84 @@ def test_nginx_gets_a_second_ingress_with_its_weight() -> None:
     assert routed(one, share(20), ingresses=both) == Routed()
     [change] = routed(one, share(40), ingresses=both).actions
     assert isinstance(change, Patch)
-    weight = {"nginx.ingress.kubernetes.io/canary-weight": "40"}
+    weight = {"nginx.ingress.kubernetes.io/canary-weight": "40", "drumroll.dev/Acknowledged": None}
     assert change.patch["metadata"]["annotations"] == weight
     del made["metadata"]["ownerReferences"]
     assert "belongs to somebody else" in routed(one, share(40), ingresses=both).faults[0]
     assert "Ingress front is missing" in routed(one, share(40)).faults[0]
+
+
+CANARY = Key("shop", "web-front-canary")
+
+
+def pair(weight: int) -> dict[str, Obj]:
+    """The stable Ingress, and the canary's with that weight as the controller makes it."""
+    [action] = routed(nginx(), share(weight or 1), ingresses={"front": ingress()}).actions
+    assert isinstance(action, Create)
+    made = {**deepcopy(action.obj), "kind": "Ingress"}
+    made["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"] = str(weight)
+    return {"front": ingress(), "web-front-canary": made}
+
+
+def nginx(**config: Any) -> Obj:
+    return rollout(**SERVICES, trafficRouting={"nginx": {"stableIngress": "front", **config}})
+
+
+def in_force(obj: Obj, *canaries: Key) -> Obj:
+    """The Ingress as the proxy leaves it when Envoy holds what it asks for."""
+    notes = {**obj["metadata"]["annotations"], "drumroll.dev/Acknowledged": acknowledgement_of(obj, canaries)}
+    return {**obj, "metadata": {**obj["metadata"], "annotations": notes}}
+
+
+def changed(obj: Obj, **notes: str) -> Obj:
+    """The Ingress with other annotations, and what was acknowledged before."""
+    meta = obj["metadata"]
+    return {**obj, "metadata": {**meta, "annotations": {**meta["annotations"], **notes}}}
+
+
+FRONT, BESIDE = pair(20)["front"], pair(20)["web-front-canary"]
+NEWER = {**in_force(FRONT, CANARY), "metadata": {**in_force(FRONT, CANARY)["metadata"], "generation": 9}}
+STALE = {**in_force(BESIDE), "metadata": {**in_force(BESIDE)["metadata"], "generation": 9}}
+OTHERS = changed(FRONT, **{"drumroll.dev/Acknowledged": "yes, quite"})
+
+
+@pytest.mark.parametrize(
+    ("weight", "front", "beside", "verified"),
+    [
+        pytest.param(20, FRONT, BESIDE, None, id="another controller's Ingress: nobody tells"),
+        pytest.param(20, in_force(FRONT), BESIDE, False, id="ours, and the canary's is new"),
+        pytest.param(20, in_force(FRONT, CANARY), in_force(BESIDE), True, id="both are in force"),
+        pytest.param(20, NEWER, in_force(BESIDE), False, id="the stable one has another generation"),
+        pytest.param(20, in_force(FRONT, CANARY), STALE, False, id="the canary's has another generation"),
+        pytest.param(20, OTHERS, in_force(BESIDE), False, id="words that are not ours"),
+        pytest.param(0, FRONT, None, None, id="no canary, and nobody tells"),
+        pytest.param(0, in_force(FRONT), None, True, id="no canary was ever there"),
+        pytest.param(0, in_force(FRONT, CANARY), None, False, id="a deleted canary still has its part"),
+        pytest.param(0, in_force(FRONT, Key("shop", "web-else-canary")), None, True, id="another's canary is there"),
+    ],
+)
+def test_an_nginx_weight_is_verified_when_both_ingresses_are_in_force(
+    weight: int, front: Obj, beside: Obj | None, verified: bool | None
+) -> None:
+    there = {"front": front, **({"web-front-canary": beside} if beside else {})}
+    assert routed(nginx(), share(weight), ingresses=there) == Routed(is_verified=verified)
+
+
+def test_an_nginx_weight_that_was_asked_for_before_is_asked_for_anew() -> None:
+    there = {"front": in_force(FRONT, CANARY), "web-front-canary": in_force(BESIDE)}
+    for weight in (40, 20):  # 20 was in force before 40 was asked for, and must be acknowledged once more
+        answer = routed(nginx(), share(weight), ingresses=there)
+        assert answer.is_verified is False
+        there["web-front-canary"] = merge(there["web-front-canary"], answer.actions[0].patch)  # type: ignore[union-attr]
+        assert routed(nginx(), share(weight), ingresses=there) == Routed(is_verified=False)
+
+
+def test_annotations_under_another_prefix_are_not_our_proxys() -> None:
+    one = nginx(annotationPrefix="other.test")
+    [action] = routed(one, share(20), ingresses={"front": ingress()}).actions
+    assert isinstance(action, Create)
+    there = {"front": in_force(FRONT), "web-front-canary": action.obj}
+    assert routed(one, share(20), ingresses=there) == Routed()
 
 
 def test_smi_gets_a_traffic_split_of_its_own() -> None:

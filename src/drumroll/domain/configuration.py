@@ -8,7 +8,7 @@ from drumroll.domain.envoy import types
 from drumroll.domain.envoy.listeners import Certificate
 from drumroll.domain.gateway.listeners import Ports
 from drumroll.domain.gateway.translate import Translation
-from drumroll.domain.ingress import Complaint
+from drumroll.domain.ingress import Complaint, Part
 from drumroll.objects.meta import Key, Obj
 
 FIRST_ORDINARY_PORT = 1024
@@ -78,6 +78,8 @@ class Configuration:
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     owners: dict[str, Owner] = field(default_factory=dict)
     complaints: list[Complaint] = field(default_factory=list)
+    parts: Mapping[Key, Part] = field(default_factory=dict)  # of Ingresses,
+    shared_tables: set[str] = field(default_factory=set)  # all of them in each of these route tables
 
     def add_listener(self, resource: Obj, owner: Owner) -> bool:
         """False when another listener has the place already (its name is its place)."""

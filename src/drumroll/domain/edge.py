@@ -52,6 +52,7 @@ def _add_table(found: Configuration, name: str, rules: IngressRules, inputs: Inp
         name, (), "http" if is_plain else "https", port, inputs.gateways.carried
     )
     found.resources[types.ROUTES][name] = table_configuration(table, edges.gateway_ports().published, hosts)
+    found.shared_tables.add(name)
 
 
 def _add_tls(found: Configuration, name: str, socket: Socket | None, rules: IngressRules, inputs: Inputs) -> None:

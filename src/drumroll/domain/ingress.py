@@ -6,18 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from drumroll.domain.envoy.clusters import cluster_name
-from drumroll.domain.ingress_canary import ANNOTATIONS, Canary, canary_of, is_canary
+from drumroll.domain.ingress_annotations import (
+    FORCE_REDIRECT,
+    KNOWN,
+    PROTOCOL,
+    REDIRECT,
+    REWRITE,
+    USE_REGEX,
+    acknowledgement_of,
+)
+from drumroll.domain.ingress_canary import PREFIX, Canary, canary_of, is_canary
 from drumroll.objects.kinds import INGRESS
 from drumroll.objects.meta import Key, Obj, annotations_of, key_of
 
 CLASSES = frozenset({"nginx", "drumroll"})
 CONTROLLERS = frozenset({"k8s.io/ingress-nginx", "drumroll.dev/ingress"})
 
-_PREFIX = "nginx.ingress.kubernetes.io/"
-_REWRITE, _USE_REGEX = _PREFIX + "rewrite-target", _PREFIX + "use-regex"
-_REDIRECT, _FORCE_REDIRECT = _PREFIX + "ssl-redirect", _PREFIX + "force-ssl-redirect"
-_PROTOCOL = _PREFIX + "backend-protocol"
-_KNOWN = frozenset({_REWRITE, _USE_REGEX, _REDIRECT, _FORCE_REDIRECT, _PROTOCOL}) | ANNOTATIONS
 _NOT_RE2 = re.compile(r"\(\?(?:[=!>#]|<[=!]|P=|\()|\\[1-9uUZN]|[*+?}]\+")
 _REPETITION = re.compile(r"(?<=[{,])\d+(?=[,}])")
 _MOST_REPETITIONS = 1000
@@ -71,13 +75,31 @@ class Complaint:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What one Ingress has of the rules: paths by host, with the canaries on them. `text` says what it is made of."""
+
+    text: str
+    paths: tuple[tuple[str, Path], ...]
+    canaries: frozenset[Key] = frozenset()
+
+    @property
+    def clusters(self) -> frozenset[str]:
+        """Everything that its requests may go to."""
+        paths = [path for _, path in self.paths]
+        named = {path.cluster for path in paths} | {path.canary.cluster for path in paths if path.canary}
+        shared = {name for path in paths for name, _ in path.shares}
+        return frozenset(name for name in named | shared if name is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class IngressRules:
-    """All Ingresses together. `secrets` says which Secret a host presents."""
+    """All Ingresses together. `secrets` says which Secret a host presents; `parts` has no Ingress without effect."""
 
     hosts: tuple[Host, ...] = ()
     backends: frozenset[Backend] = frozenset()
     secrets: Mapping[str, Key] = field(default_factory=dict)
     complaints: tuple[Complaint, ...] = ()
+    parts: Mapping[Key, Part] = field(default_factory=dict)
 
 
 def is_ours(ingress: Obj, classes: Iterable[Obj]) -> bool:
@@ -117,6 +139,10 @@ def _age(ingress: Obj) -> tuple[str, Key]:
     return ingress["metadata"].get("creationTimestamp") or "", key_of(ingress)
 
 
+_Place = tuple[str, tuple[str, str]]
+"""A host, and a path of it by type and text."""
+
+
 class _Reader:
     """Gathers rules while it goes through the Ingresses, oldest first."""
 
@@ -127,18 +153,33 @@ class _Reader:
         self._secrets: dict[str, Key] = {}
         self._backends: set[Backend] = set()
         self._complaints: list[Complaint] = []
+        self._places: dict[Key, tuple[Obj, list[_Place]]] = {}
+        self._canaries: dict[_Place, Key] = {}
 
     def rules(self) -> IngressRules:
         hosts = [
             Host(name, tuple(sorted(paths.values(), key=_rank)), self._secret_host(name) is not None)
             for name, paths in sorted(self._paths.items())
         ]
-        return IngressRules(tuple(hosts), frozenset(self._backends), self._secrets, tuple(self._complaints))
+        complaints, backends = tuple(self._complaints), frozenset(self._backends)
+        return IngressRules(tuple(hosts), backends, self._secrets, complaints, self._parts())
+
+    def _parts(self) -> dict[Key, Part]:
+        found = {}
+        for key, (ingress, places) in self._places.items():
+            paths = tuple((place[0], self._paths[place[0]][place[1]]) for place in dict.fromkeys(places))
+            canaries = frozenset(self._canaries[place] for place in places if place in self._canaries) - {key}
+            found[key] = Part(acknowledgement_of(ingress, canaries), paths, canaries)
+        return found
+
+    def _note(self, ingress: Obj, *places: _Place) -> None:
+        """The Ingress has these places; one that has none and takes nothing has what it asks for, too."""
+        self._places.setdefault(key_of(ingress), (ingress, []))[1].extend(places)
 
     def read(self, ingress: Obj) -> None:
         spec = ingress["spec"]
         for name in sorted(annotations_of(ingress)):
-            if name.startswith(_PREFIX) and name not in _KNOWN:
+            if name.startswith(PREFIX) and name not in KNOWN:
                 self._complain(ingress, "AnnotationIgnored", f"annotation {name} is not supported and has no effect")
         hosts = []
         for rule in spec.get("rules") or ():
@@ -158,8 +199,11 @@ class _Reader:
     def read_canary(self, ingress: Obj) -> None:
         """Attach to the paths that another Ingress has; a path of its own a canary never makes."""
         notes = annotations_of(ingress)
-        for fault in canary_of(notes, None)[1]:
+        found, faults = canary_of(notes, None)
+        for fault in faults:
             self._complain(ingress, "InvalidCanary", fault)
+        if not (found.weight or found.header or found.cookie):
+            self._note(ingress)
         for rule in ingress["spec"].get("rules") or ():
             host = (rule.get("host") or "").lower()
             for entry in (rule.get("http") or {}).get("paths") or ():
@@ -175,24 +219,27 @@ class _Reader:
                 else:
                     canary = canary_of(notes, own.cluster)[0]
                     self._paths[host][path.type, path.path] = replace(path, canary=canary)
+                    place = (host, (path.type, path.path))
+                    self._canaries[place] = key_of(ingress)
+                    self._note(ingress, place)
 
     def _add(self, ingress: Obj, host: str, entry: Obj, last_resort: bool = False) -> None:
         paths = self._paths.setdefault(host, {})
         path = self._path(ingress, entry)
         if path is None:
             return
-        taken = paths.get((path.type, path.path))
-        if taken is None:
-            paths[path.type, path.path] = path
-        elif not last_resort and taken != path:
+        taken = paths.setdefault((path.type, path.path), path)
+        if taken == path:
+            self._note(ingress, (host, (path.type, path.path)))
+        elif not last_resort:
             self._complain(ingress, "PathTaken", f"{host or '*'}{path.path}: an older Ingress has this path")
 
     def _path(self, ingress: Obj, entry: Obj) -> Path | None:
         notes = annotations_of(ingress)
         text, path_type = entry.get("path") or "/", entry.get("pathType") or "ImplementationSpecific"
-        target = notes.get(_REWRITE, "")
+        target = notes.get(REWRITE, "")
         pattern = rewrite = ""
-        if target or notes.get(_USE_REGEX) == "true":
+        if target or notes.get(USE_REGEX) == "true":
             pattern = full_pattern(text, exact=path_type == "Exact")
             fault = pattern_fault(pattern)
             if fault:
@@ -202,7 +249,7 @@ class _Reader:
         elif path_type == "Prefix":
             text = text.rstrip("/") or "/"
         backend, sticky = self._backend(ingress, entry["backend"])
-        redirect = notes.get(_REDIRECT, "true") != "false" or notes.get(_FORCE_REDIRECT) == "true"
+        redirect = notes.get(REDIRECT, "true") != "false" or notes.get(FORCE_REDIRECT) == "true"
         cluster = backend.cluster if backend else None
         shares = self._shares.get(cluster or "", ())
         return Path(path_type, text, cluster, pattern, rewrite, redirect, sticky, shares=shares)
@@ -218,7 +265,7 @@ class _Reader:
         if port is None:
             self._complain(ingress, "PortNotFound", f"service {str(key)!r} has no such port: {named.get('port')}")
             return None, False
-        protocol = annotations_of(ingress).get(_PROTOCOL, "HTTP").upper()
+        protocol = annotations_of(ingress).get(PROTOCOL, "HTTP").upper()
         tls = protocol in {"HTTPS", "GRPCS"}
         name = cluster_name(key.namespace, key.name, port, tls=tls)
         found = Backend(key, str(port.get("name") or port["port"]), name, tls, protocol in {"GRPC", "GRPCS"})

@@ -29,6 +29,7 @@ def configure(inputs: Inputs) -> Configuration:
     rules = ingress_rules(inputs.ingresses, inputs.services, shares_of(inputs.gateways.tables))
     add_shared_ports(found, rules, inputs)
     found.complaints.extend(rules.complaints)
+    found.parts = rules.parts
     routed = [Backend(t.service, t.port, t.cluster, http2=t.http2) for t in inputs.gateways.targets]
     backends: dict[tuple[Key, str], list[Backend]] = {}
     for backend in (*rules.backends, *routed):

@@ -13,8 +13,9 @@ from drumroll.domain.envoy.gateway_routes import cluster_names
 from drumroll.domain.gateway import admission, proofs
 from drumroll.domain.gateway.admission import Admission
 from drumroll.domain.gateway.listeners import our_classes, secrets_of
-from drumroll.domain.gateway.proofs import Need, Offer, Proofs
+from drumroll.domain.gateway.proofs import Claim, Need, Offer, Proofs
 from drumroll.domain.gateway.translate import Inputs, Translation, Verdict, translate
+from drumroll.domain.ingress import Part
 from drumroll.objects.meta import Key, Obj, is_deleting, uid_of
 from drumroll.proxy.gateway_world import GatewayWorld
 
@@ -33,6 +34,7 @@ class Gateways:
         self._edges = edges
         self._clusters: Mapping[str, str] = {}
         self._split_routes: list[Obj] = []
+        self._parts: Mapping[Key, Part] = {}
 
     def watch(self, changed: Callable[[Obj | None, Obj | None], None]) -> None:
         """Subscribe to everything that a translation depends on."""
@@ -88,9 +90,11 @@ class Gateways:
     def offered(self, configuration: Configuration, versions: Mapping[str, Mapping[str, str]]) -> bool:
         """This is what Envoy is to hold now; True when a trial has ended by it and another look is due."""
         tables = versions.get(types.ROUTES, {})
+        self._parts = configuration.parts
+        claims = proofs.claims_of_ingresses(configuration.parts)
         self._clusters = versions.get(types.CLUSTER, {})
         offers = {
-            name: self._offer(name, resource, tables[name])
+            name: self._offer(name, resource, tables[name], claims if name in configuration.shared_tables else {})
             for name, resource in configuration.resources[types.ROUTES].items()
         }
         self.proofs = proofs.forget_clusters(proofs.offer(self.proofs, offers), self._clusters)
@@ -103,12 +107,14 @@ class Gateways:
             self.admission = admission.look(self.admission, {uid_of(r): r for r in self.routes()}, frozenset(offers))
         return self.admission.trials != before.trials
 
-    def _offer(self, name: str, resource: Obj, version: str) -> Offer:
+    def _offer(self, name: str, resource: Obj, version: str, claims: Mapping[str, Claim]) -> Offer:
         table = self.translation.tables.get(name)
-        if table is None:
+        if table is None and not claims:
             return proofs.find(self.proofs, name, version) or Offer(version, {}, cluster_names(resource))
-        served = {uid: obj for uid in table.owners() if (obj := self.translation.served.get(uid)) is not None}
-        return Offer(version, proofs.claims_of(table), cluster_names(resource), served)
+        owners = table.owners() if table else ()
+        served = {uid: obj for uid in owners if (obj := self.translation.served.get(uid)) is not None}
+        own = proofs.claims_of(table) if table else {}
+        return Offer(version, {**own, **claims}, cluster_names(resource), served)
 
     def accepted(self, type_url: str, versions: Mapping[str, str]) -> bool:
         """Envoy holds these versions; True when more can be offered now."""
@@ -151,14 +157,24 @@ class Gateways:
 
     def is_acknowledged(self, verdict: Verdict) -> bool:
         """True when Envoy holds what the verdict's route asks for at this parent."""
-        uid = verdict.owner.uid
+        return self._is_held(verdict.owner.uid, verdict.tables, verdict.clusters)
+
+    def acknowledged_part(self, ingress: Key) -> Part | None:
+        """What that Ingress has of the rules, when Envoy holds it in every table from which it answers."""
+        part = self._parts.get(ingress)
+        if part is None:
+            return None
+        used = self.proofs.held.keys() | self.proofs.flights.keys()  # a port that cannot be had has an unused table
+        return part if self._is_held(proofs.name_of(ingress), used, part.clusters) else None
+
+    def _is_held(self, uid: str, tables: Iterable[str], clusters: Iterable[str]) -> bool:
         claims = {
             table: claim
-            for table in verdict.tables
+            for table in tables
             if self.proofs.offers.get(table) and (claim := self.proofs.offers[table][-1].claims.get(uid)) is not None
         }
-        clusters = {name: self._clusters.get(name, proofs.ANY_VERSION) for name in verdict.clusters}
-        return proofs.is_acknowledged(self.proofs, Need(uid, claims, clusters))
+        wanted = {name: self._clusters.get(name, proofs.ANY_VERSION) for name in clusters}
+        return proofs.is_acknowledged(self.proofs, Need(uid, claims, wanted))
 
 
 def _live(informer: Informer) -> list[Obj]:

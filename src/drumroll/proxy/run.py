@@ -21,6 +21,7 @@ from drumroll.proxy.dns_process import DnsProcess
 from drumroll.proxy.drain import Drainer
 from drumroll.proxy.envoy_process import EnvoyPlace, EnvoyProcess
 from drumroll.proxy.gateway_reports import GatewayReports
+from drumroll.proxy.ingress_reports import IngressReports
 from drumroll.proxy.lease import hold_lease, lease
 from drumroll.proxy.mesh import Mesh
 from drumroll.proxy.query_server import serve_queries
@@ -92,6 +93,7 @@ class _Proxy:
         self._traffic = Traffic(self._world, edges, self_signed(place.folder, now()), self._bell.set)
         self._reports = Reports(client, self._world, edges, self._recorder)
         self._gateway_reports = GatewayReports(client, self._traffic.gateways, self._world, edges, self._recorder)
+        self._ingress_reports = IngressReports(client, self._world, self._traffic.gateways)
         self._ads = AdsServer(self._traffic.desired, self._accepted, self._refused, self._traffic.gateways.flown)
         self._envoy = EnvoyProcess(place, self._envoy_died)
         self._dns = DnsProcess(self._world, network, place.folder, host_namespace)
@@ -122,6 +124,7 @@ class _Proxy:
             tasks.create_task(self._drainer.run())
             tasks.create_task(self._reports.run())
             tasks.create_task(self._gateway_reports.run(self._now))
+            tasks.create_task(self._ingress_reports.run())
             tasks.create_task(self._comparisons.run())
             await self._ads.wait_connected()
             tasks.create_task(hold_lease(self._client, self._now))
@@ -172,11 +175,13 @@ class _Proxy:
         if self._traffic.configuration is not before:
             self._reports.look(self._traffic.configuration)
             self._gateway_reports.look(self._traffic.configuration)
+            self._ingress_reports.look()
 
     def _accepted(self, type_url: str, versions: Mapping[str, str]) -> None:
         self._traffic.accepted(type_url, versions)
         self._reports.accepted(type_url, versions)
         self._gateway_reports.accepted(type_url, versions)
+        self._ingress_reports.look()
 
     def _refused(self, type_url: str, name: str, version: str, words: str) -> None:
         self._traffic.refused(type_url, name, version, words)

@@ -10,10 +10,11 @@ from drumroll.domain.configuration import Configuration, Edges, Inputs
 from drumroll.domain.endpoint_life import Address, Drain, Reading, SliceEndpoint, healthy_of, may_fall_back
 from drumroll.domain.envoy import clusters, types
 from drumroll.domain.envoy.listeners import Certificate
-from drumroll.domain.gateway import proofs
+from drumroll.domain.expansion_services import PUBLISHED_PORTS
+from drumroll.domain.gateway import ACKNOWLEDGED, proofs
 from drumroll.domain.ingress import is_ours
 from drumroll.domain.mesh.revision import revision_of
-from drumroll.objects.meta import Key, Obj, is_deleting, key_of, uid_of
+from drumroll.objects.meta import Key, Obj, annotations_of, is_deleting, key_of, uid_of
 from drumroll.proxy.ads import Desired
 from drumroll.proxy.certificates import certificate_of
 from drumroll.proxy.gateways import Gateways
@@ -21,6 +22,9 @@ from drumroll.proxy.lives import Lives
 from drumroll.proxy.world import World, pod_ip, service_of
 
 log = logging.getLogger("drumroll.proxy")
+
+OURS = frozenset({ACKNOWLEDGED, PUBLISHED_PORTS})
+"""Annotations that the proxy writes itself."""
 
 
 class Traffic:
@@ -249,5 +253,6 @@ class Traffic:
 
 def _wish(obj: Obj) -> Obj:
     meta = obj["metadata"]
-    kept = {name: meta.get(name) for name in ("annotations", "labels", "deletionTimestamp")}
+    kept = {name: meta.get(name) for name in ("labels", "deletionTimestamp")}
+    kept["annotations"] = {name: text for name, text in annotations_of(obj).items() if name not in OURS}
     return {"spec": obj.get("spec"), "uid": meta.get("uid"), **kept}

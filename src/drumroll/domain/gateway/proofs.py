@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from drumroll.domain.gateway.model import Table
-from drumroll.objects.meta import Obj
+from drumroll.domain.ingress import Part
+from drumroll.objects.meta import Key, Obj
 
 REMEMBERED = 16
 """Versions of a table that Envoy may still answer for."""
@@ -64,6 +65,16 @@ def claims_of(table: Table) -> dict[str, Claim]:
             parts.setdefault(rule.owner.uid, []).append((host.domain, rule))
     owners = table.owners()
     return {uid: Claim(owners[uid].generation, hash(tuple(part))) for uid, part in parts.items()}
+
+
+def claims_of_ingresses(parts: Mapping[Key, Part]) -> dict[str, Claim]:
+    """The claims of Ingresses, by the names that `name_of` gives them."""
+    return {name_of(key): Claim(0, hash(part)) for key, part in parts.items()}
+
+
+def name_of(ingress: Key) -> str:
+    """What an Ingress's claims are called, beside the uids of routes."""
+    return f"Ingress {ingress}"
 
 
 def offer(proofs: Proofs, tables: Mapping[str, Offer]) -> Proofs:

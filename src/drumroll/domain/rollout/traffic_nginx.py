@@ -1,17 +1,21 @@
 """Sharing traffic by a second Ingress with the canary annotations of ingress-nginx, which the Rollout owns.
 
+Our proxy says of each Ingress that it serves what of it is in force, so a stable Ingress that has never been told so is
+another controller's: then nobody can tell, and the update goes on, as the original's does.
 Source: argo-rollouts rollout/trafficrouting/nginx.
 """
 
 from typing import Any
 
 from drumroll.domain.actions import Action, Create, patch_of
+from drumroll.domain.gateway import ACKNOWLEDGED
+from drumroll.domain.ingress_annotations import has_canary, is_in_force
 from drumroll.domain.rollout.inputs import Inputs
 from drumroll.domain.rollout.references import canary_ingress
 from drumroll.domain.rollout.traffic import Routed, Share, together
 from drumroll.objects.argo_v1alpha1 import Rollout
 from drumroll.objects.kinds import INGRESS
-from drumroll.objects.meta import Obj, annotations_of, controller_of, owner_reference
+from drumroll.objects.meta import Key, Obj, annotations_of, controller_of, key_of, owner_reference
 
 PREFIX = "nginx.ingress.kubernetes.io"
 CLASS = "kubernetes.io/ingress.class"
@@ -33,13 +37,24 @@ def _one(inputs: Inputs, rollout: Rollout, share: Share, config: Obj, name: str)
         return _fault(f"Ingress {name} has no path to Service {share.stable}: give it one")
     wanted = _build(rollout, share, config, stable, spec)
     found = inputs.ingresses.get(wanted["metadata"]["name"])
+    if found is None and share.weight > 0:
+        return Routed((Create(wanted),), is_verified=False)
+    verified = _is_verified(config, stable, key_of(wanted), found)
     if found is None:
-        return Routed((Create(wanted),), is_verified=False) if share.weight > 0 else Routed()
+        return Routed(is_verified=verified)
     owner = controller_of(found)
     if owner is None or owner["uid"] != rollout.uid:
         return _fault(f"Ingress {wanted['metadata']['name']} belongs to somebody else: delete it")
     action = _difference(found, wanted)
-    return Routed((action,), is_verified=False) if action else Routed()
+    return Routed((action,), is_verified=False) if action else Routed(is_verified=verified)
+
+
+def _is_verified(config: Obj, stable: Obj, canary: Key, found: Obj | None) -> bool | None:
+    """Whether both Ingresses are in force as they are now, the canary's absence too; None where nobody tells."""
+    is_stable = is_in_force(stable)
+    if is_stable is None or (config.get("annotationPrefix") or PREFIX) != PREFIX:
+        return None
+    return is_stable and (bool(is_in_force(found)) if found is not None else not has_canary(stable, canary))
 
 
 def _fault(text: str) -> Routed:
@@ -101,4 +116,8 @@ def _difference(found: Obj, wanted: Obj) -> Action | None:
     patch: Obj = {"metadata": {"annotations": annotations}} if annotations else {}
     if found["spec"] != wanted["spec"]:
         patch["spec"] = {**{name: None for name in found["spec"] if name not in wanted["spec"]}, **wanted["spec"]}
-    return patch_of(INGRESS, found, patch) if patch else None
+    if not patch:
+        return None
+    # What was acknowledged was so before this: it must not speak for us if we ask for the same again some day.
+    patch.setdefault("metadata", {}).setdefault("annotations", {})[ACKNOWLEDGED] = None
+    return patch_of(INGRESS, found, patch)
