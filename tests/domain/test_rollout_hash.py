@@ -7,6 +7,8 @@ import pytest
 from drumroll.domain.rollout.go_json import template_json
 from drumroll.domain.rollout.go_order import ORDERS
 from drumroll.domain.rollout.revision import pod_hash
+from drumroll.domain.rollout.steps import step_hash
+from drumroll.domain.rollout.steps_json import steps_json
 from drumroll.objects.argo_v1alpha1 import Rollout
 from drumroll.objects.schema import message, message_names
 
@@ -72,3 +74,49 @@ def test_the_orders_name_every_field_that_there_is() -> None:
     }
     for short, order in ORDERS.items():
         assert set(known[short].fields) == set(order), short
+
+
+PAUSE: dict[str, Any] = {"pause": {}}
+
+
+@pytest.mark.parametrize(
+    ("canary", "wanted"),
+    [
+        ({"steps": [PAUSE]}, "6b9b86fbd5"),
+        ({"steps": [PAUSE, PAUSE]}, "79c9b9f6bf"),
+        ({}, "5ffbfbbd64"),
+    ],
+)
+def test_the_hashes_of_steps_that_the_originals_tests_expect(canary: dict[str, Any], wanted: str) -> None:
+    assert step_hash(Rollout({"metadata": {"name": "x"}, "spec": {"strategy": {"canary": canary}}})) == wanted
+
+
+@pytest.mark.parametrize(
+    ("step", "written"),
+    [
+        ({"setWeight": 0}, '{"setWeight":0}'),
+        ({"pause": {"duration": "10s"}}, '{"pause":{"duration":"10s"}}'),
+        ({"setCanaryScale": {"matchTrafficWeight": False, "replicas": 0}}, '{"setCanaryScale":{"replicas":0}}'),
+        (
+            {"analysis": {"args": [{"valueFrom": {"podTemplateHashValue": "Latest"}, "name": "h"}],
+                          "templates": [{"clusterScope": False, "templateName": "t"}]}},
+            '{"analysis":{"templates":[{"templateName":"t"}],"args":[{"name":"h","valueFrom":'
+            '{"podTemplateHashValue":"Latest"}}],"analysisRunMetadata":{}}}',
+        ),
+        (
+            {"experiment": {"duration": "1m", "templates": [
+                {"specRef": "canary", "name": "a", "service": {}, "weight": 0}]}},
+            '{"experiment":{"templates":[{"name":"a","specRef":"canary","metadata":{},"weight":0,"service":{}}],'
+            '"duration":"1m","analysisRunMetadata":{}}}',
+        ),
+        ({"setHeaderRoute": {"name": "r"}}, '{"setHeaderRoute":{"name":"r"}}'),
+        (
+            {"setMirrorRoute": {"percentage": 5, "name": "m", "match": [
+                {"headers": {"z": {"regex": "<a>"}, "b": {"exact": "1"}}}]}},
+            '{"setMirrorRoute":{"name":"m","match":[{"headers":{"b":{"exact":"1"},"z":{"regex":"\\u003ca\\u003e"}}}],'
+            '"percentage":5}}',
+        ),
+    ],
+)  # fmt: skip
+def test_steps_are_written_as_go_writes_them(step: dict[str, Any], written: str) -> None:
+    assert steps_json([step]).decode() == f"[{written}]"

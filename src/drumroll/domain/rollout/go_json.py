@@ -33,7 +33,7 @@ def template_json(template: Obj) -> bytes:
 
 def _struct(value: Obj, kind: Message) -> str:
     fields = _ordered(kind.name)
-    return f"{{{','.join(f'{_text(field.name)}:{one}' for field in fields for one in _field(value, field, kind))}}}"
+    return f"{{{','.join(f'{json_text(field.name)}:{one}' for field in fields for one in _field(value, field, kind))}}}"
 
 
 @cache
@@ -63,10 +63,10 @@ def _value(value: Any, type_: str) -> str:
         return f"[{','.join(_value(one, type_[2:]) for one in value)}]"
     if type_.startswith("map[string]"):
         inner = type_.removeprefix("map[string]")
-        return f"{{{','.join(f'{_text(name)}:{_value(value[name], inner)}' for name in sorted(value))}}}"
+        return f"{{{','.join(f'{json_text(name)}:{_value(value[name], inner)}' for name in sorted(value))}}}"
     if is_message(type_):
         return _struct(value, message(type_))
-    return _text(_quantity(value)) if type_ == "quantity" else _text(value)
+    return json_text(_quantity(value)) if type_ == "quantity" else json_text(value)
 
 
 def _quantity(value: Any) -> str:
@@ -76,5 +76,6 @@ def _quantity(value: Any) -> str:
         return str(value)
 
 
-def _text(value: Any) -> str:
-    return orjson.dumps(value).decode().translate(_ESCAPES)
+def json_text(value: Any) -> str:
+    """A value as encoding/json writes it: maps sorted, and what HTML would take for markup escaped."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode().translate(_ESCAPES)

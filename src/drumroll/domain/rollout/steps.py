@@ -1,9 +1,6 @@
 """The steps of a canary: which one is the current one, and what those before it have left in force."""
 
-from typing import Any
-
-import orjson
-
+from drumroll.domain.rollout.steps_json import steps_json
 from drumroll.objects.argo_v1alpha1 import Rollout
 from drumroll.objects.meta import Obj
 
@@ -59,19 +56,16 @@ def describe_step(step: Obj) -> str:
 
 
 def step_hash(rollout: Rollout) -> str:
-    """A short text that is the same for the same steps; empty for a Rollout without any."""
+    """The original's hash of the steps; empty for a Rollout that is no canary.
+
+    Source: argo-rollouts utils/conditions/conditions.go ComputeStepHash.
+    """
     if rollout.canary is None:
         return ""
     value = FNV_OFFSET
-    for byte in orjson.dumps(_plain(list(rollout.steps)), option=orjson.OPT_SORT_KEYS):
+    for byte in steps_json(rollout.canary.get("steps")):
         value = ((value ^ byte) * FNV_PRIME) & 0xFFFFFFFF
     return "".join(ALPHABET[ord(digit) % len(ALPHABET)] for digit in str(value))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items() if part is not None}
-    return [_plain(part) for part in value] if isinstance(value, list) else value
 
 
 def weight_in_force(rollout: Rollout, index: int) -> int:
