@@ -351,6 +351,18 @@ async def test_a_drain_goes_on_in_a_new_node_process(cluster):
     await cluster.gone()
 
 
+async def test_a_new_node_process_does_not_believe_that_nobody_sends_to_a_pod_that_left_its_service_before(cluster):
+    await cluster.hold_proxy_lease()
+    await cluster.create_pod(readinessProbe=READINESS, spec={"terminationGracePeriodSeconds": 60})
+    pod = await cluster.pod_when(is_ready)
+    await cluster.restart_node()  # a Service's selector was switched: no slice has the pod, Envoy may have it still
+    await cluster.client.delete(POD, "default", "web")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(eventually(lambda: "SIGTERM" in cluster.log_text(pod)), 1)
+    await cluster.set_drained()
+    await cluster.gone()
+
+
 async def test_the_grace_counts_on_through_a_new_node_process(cluster):
     hook = {"preStop": {"exec": {"command": ["sh", "-c", f"echo once >> {cluster.home / 'hooks'}"]}}}
     await cluster.create_pod(

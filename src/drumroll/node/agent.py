@@ -168,10 +168,15 @@ class _Agent:
                 worker.refresh_volumes()
 
     async def _find_sandboxes(self, uids: set[str]) -> None:
-        """Put the sandboxes of these pods where their workers find them."""
+        """Put the sandboxes of these pods where their workers find them.
+
+        Which of them slices had before this process began, nobody knows any more: whether they are served is the
+        proxy's to say (it answers at once for those that Envoy never had).
+        """
         for sandbox in await self._context.runtime.list_sandboxes():
             if sandbox.uid in uids:
                 self._context.found[sandbox.uid] = sandbox
+                self._context.served.add(sandbox.uid)
 
     async def _remove_orphans(self) -> None:
         """End the pods that were deleted while no node looked."""

@@ -36,7 +36,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class NodeContext:
-    """`served` holds the uids of pods that an EndpointSlice names or has named.
+    """`served` holds the uids of pods that an EndpointSlice names or may have named.
 
     `found` holds the sandboxes that were there before their worker, by uid; a worker takes its own out.
     Until `patience` the node believes in a proxy that was there before this process began.
