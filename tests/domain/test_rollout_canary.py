@@ -97,6 +97,25 @@ def test_an_abort_takes_the_traffic_back_first_and_the_pods_afterwards() -> None
     assert world.state == "v1:4/4 v2:1/1 step 1 weight 25 Paused (CanaryPauseStep)"
 
 
+def test_the_events_of_an_update_that_a_person_aborts_and_tries_again() -> None:
+    world = deployed(rollout(steps=[{"setWeight": 50}, {"pause": {}}]))
+    world.log.clear()
+    world.update("v2")
+    world.settle()
+    world.status(abort=True)
+    world.settle()
+    world.status(abort=False)
+    world.settle()
+    world.status(pauseConditions=None)
+    world.settle()
+    told = [line for line in world.log if line.startswith(("RolloutAborted", "RolloutCompleted"))]
+    hash_ = world.rollout["status"]["stableRS"]
+    assert told == [
+        "RolloutAborted: Rollout aborted update to revision 2",
+        f"RolloutCompleted: Rollout completed update to revision 2 ({hash_}): Completed all 2 canary steps",
+    ]
+
+
 def test_pods_that_keep_crashing_abort_the_update() -> None:
     world = deployed(routed(steps=STEPS))
     world.good = lambda image: image != "v2"

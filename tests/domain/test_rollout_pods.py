@@ -181,6 +181,8 @@ def test_the_workload_goes_as_it_is_told(down: str, available: int, status: str,
         [] if size is None else [{"replicas": size}]
     )
     assert found.status["workloadObservedGeneration"] == "3"
+    own = with_workload_scaled(turn(rollout(status={"workloadObservedGeneration": "3"})))
+    assert "workloadObservedGeneration" not in own.status
 
 
 def test_a_first_version_that_is_given_up_gives_the_workload_its_pods_back() -> None:

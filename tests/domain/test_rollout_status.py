@@ -154,8 +154,15 @@ def test_blue_green_counts_the_active_pods_for_autoscalers():
     active = hash_for(rollout(), "app:1")
     owner = rollout(BLUE, "app:2", {"blueGreen": {"activeSelector": active}})
     found = counted(turn(owner, replica_set(owner, "app:1", 4, 2), replica_set(owner, "app:2", 4, 4, 2))).status
-    assert (found["HPAReplicas"], found["availableReplicas"]) == (4, 4)
+    assert [found[name] for name in ("HPAReplicas", "readyReplicas", "availableReplicas")] == [4, 2, 2]
+    assert (found["replicas"], found["updatedReplicas"]) == (8, 4)
     assert found["selector"] == f"app=web,rollouts-pod-template-hash={active}"
+
+
+def test_blue_green_counts_all_pods_before_its_service_leads_to_any():
+    owner = rollout(BLUE, "app:2")
+    found = counted(turn(owner, replica_set(owner, "app:1", 4, 2), replica_set(owner, "app:2", 4, 4, 2))).status
+    assert [found[name] for name in ("HPAReplicas", "readyReplicas", "availableReplicas")] == [8, 6, 6]
 
 
 def conditions(status, before=None, now=NOW, strategy=None, **spec):

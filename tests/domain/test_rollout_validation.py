@@ -176,6 +176,10 @@ def test_what_is_wrong_is_told_with_its_field(strategy, told):
         ({"minReadySeconds": 600}, "spec.progressDeadlineSeconds: must be greater than minReadySeconds"),
         ({"progressDeadlineSeconds": 5, "minReadySeconds": 5}, "spec.progressDeadlineSeconds: must be greater"),
         ({"workloadRef": {"kind": "Deployment", "name": "x"}}, "spec.template: template must be empty"),
+        (
+            {"workloadRef": {"kind": "Deployment", "name": "x"}, "template": {"metadata": {"labels": {"app": "web"}}}},
+            "spec.template: template must be empty",
+        ),
         ({"workloadRef": {"kind": "CronJob", "name": "x"}}, "spec.workloadRef.kind: 'CronJob' cannot be followed"),
         ({"workloadRef": {"kind": "Deployment", "scaleDown": "x"}}, "spec.workloadRef.scaleDown: 'x' is none of"),
     ],

@@ -44,8 +44,8 @@ def counted(turn: Turn) -> Turn:
     if rollout.blue_green is not None:
         active_hash = (turn.status.get("blueGreen") or {}).get("activeSelector")
         active = next((rs for rs in everything if active_hash and hash_of(rs) == active_hash), None)
-        counts["availableReplicas"] = sets.new.available if sets.new else 0
-        if active is not None:
+        if active is not None:  # what serves counts; before the first switch everything does
+            counts |= {"readyReplicas": active.ready, "availableReplicas": active.available}
             counts["HPAReplicas"] = active.current
             counts["selector"] = f"{counts['selector']},{ROLLOUT_HASH}={active_hash}"
     return turn.with_status(**counts)
@@ -130,9 +130,9 @@ def _events(turn: Turn) -> tuple[Action, ...]:
     """Events for what this turn changes in the status."""
     before, after, rollout = turn.rollout.status, turn.status, turn.inputs.rollout
     found: list[Action] = []
-    if after.get("abort") and not before.get("abort"):
-        progress = find(after.get("conditions") or (), PROGRESSING) or {}
-        found.append(Record(rollout, "Warning", ABORTED, progress.get("message", "Rollout aborted")))
+    was, now = (find(one.get("conditions") or (), PROGRESSING) or {} for one in (before, after))
+    if now.get("reason") == ABORTED and (was.get("reason"), was.get("message")) != (ABORTED, now.get("message")):
+        found.append(Record(rollout, "Warning", ABORTED, now["message"]))  # whoever set `abort`, a person or a decision
     if after.get("pauseConditions") and not before.get("pauseConditions"):
         reason = after["pauseConditions"][0]["reason"]
         found.append(Record(rollout, "Normal", "RolloutPaused", f"Rollout is paused ({reason})"))

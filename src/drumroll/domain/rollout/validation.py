@@ -48,10 +48,16 @@ def _faults(rollout: Rollout) -> Iterator[str]:
         yield from _blue_green(rollout, rollout.blue_green or {})
 
 
+def _is_empty(template: Obj) -> bool:
+    """Source: argo-rollouts pkg/apis/rollouts/v1alpha1/types.go, EmptyTemplate."""
+    meta, spec = template.get("metadata") or {}, template.get("spec") or {}
+    return not (meta.get("labels") or meta.get("annotations") or spec.get("containers"))
+
+
 def _pods(rollout: Rollout) -> Iterator[str]:
     spec, reference = rollout.spec, rollout.spec.get("workloadRef")
     if reference:
-        if spec.get("template") and (spec["template"].get("spec") or {}).get("containers"):
+        if not _is_empty(spec.get("template") or {}):
             yield "spec.template: template must be empty for workload reference rollout"
         kind = reference.get("kind")
         if kind not in ("Deployment", "ReplicaSet", "PodTemplate"):

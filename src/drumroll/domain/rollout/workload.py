@@ -36,7 +36,7 @@ def with_workload_scaled(turn: Turn) -> Turn:
     """
     workload = turn.inputs.workload
     if workload is None:
-        return turn
+        return turn.with_status(workloadObservedGeneration=None)
     generation = workload["metadata"].get("generation")
     turn = turn.with_status(workloadObservedGeneration=str(generation) if generation is not None else None)
     down = (turn.rollout.spec.get("workloadRef") or {}).get("scaleDown") or "never"
