@@ -386,6 +386,26 @@ async def test_a_failed_post_start_hook_restarts_the_container(cluster):
     await cluster.pod_when(lambda p: p["status"]["containerStatuses"][0]["restartCount"] >= 1)
 
 
+async def test_a_container_counts_as_running_when_its_post_start_hook_has_ended(cluster):
+    gate = cluster.home / "gate"
+    wait = f"until [ -e {gate} ]; do sleep 0.05; done"
+    await cluster.create_pod(lifecycle={"postStart": {"exec": {"command": ["sh", "-c", wait]}}})
+    await cluster.event_when("Started")
+    pod = await cluster.pod()
+    (container,) = pod["status"]["containerStatuses"]
+    assert (pod["status"]["phase"], container["ready"]) == ("Pending", False)
+    assert container["state"] == {"waiting": {"reason": "ContainerCreating"}}
+    gate.touch()
+    assert (await cluster.pod_when(is_ready))["status"]["phase"] == "Running"
+
+
+async def test_a_program_that_is_not_there_is_never_ready(cluster):
+    await cluster.create_pod(command=["/not-there"])
+    await cluster.pod_when(lambda p: waiting_reason(p) == "RunContainerError")
+    await cluster.event_when("Failed", 'Error: exec: "/not-there": no such file that can be run')
+    assert (await cluster.pod())["status"]["phase"] == "Pending"
+
+
 async def test_a_slow_starter_is_ready_only_after_its_startup_probe(cluster):
     startup = {"httpGet": {"path": "/up", "port": 8080}, "periodSeconds": 1, "failureThreshold": 30}
     command = ["sh", "-c", "mkdir -p $DRUMROLL_ROOT/answers; echo 500 > $DRUMROLL_ROOT/answers/up; exec python3 $0"]

@@ -190,12 +190,13 @@ async def test_localhost_in_a_command_means_the_pod(loopback, home):
     assert result.output == f"http://{sandbox.ip}:9080/ notlocalhosts\n"
 
 
-async def test_a_program_that_does_not_exist_says_so_in_its_log(loopback, home):
+@pytest.mark.parametrize("program", ["/no/such/program", "no-such-program", "./main.txt", "/etc/passwd"])
+async def test_a_program_that_cannot_be_run_is_not_started(loopback, home, program):
     sandbox = await loopback.create_sandbox(sandbox_spec(home))
-    spec = container(home, sandbox, SLEEPER, argv=("/no/such/program",))
-    state = await loopback.start_container(sandbox, spec)
-    assert (await asyncio.wait_for(loopback.wait_container(state.container_id), 10)).exit_code == 127
-    assert "cannot run /no/such/program" in spec.log_path.read_text()
+    spec = container(home, sandbox, SLEEPER, argv=(program,))
+    with pytest.raises(ContainerError, match=f'exec: "{program}": no such file that can be run'):
+        await loopback.start_container(sandbox, spec)
+    assert await loopback.list_containers(sandbox.uid) == []
 
 
 async def test_attempts_are_listed_oldest_first_and_a_removed_one_is_gone(runtime, home):

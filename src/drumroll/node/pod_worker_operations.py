@@ -115,13 +115,15 @@ class PodOperations:
         return min(wake, default=None)
 
     def follow_probes(self) -> None:
-        """A prober for every running run, none for others."""
+        """A prober for every running run whose postStart hook has ended, none for others."""
         if self._group is None:
             return
         running = {run.container_id: run for run in self._state.running()}
         for container_id in [key for key in self._state.probers if key not in running]:
             self._state.probers.pop(container_id).stop()
         for container_id, run in running.items():
+            if container_id in self._state.hooked:
+                continue
             if container_id not in self._state.probers and self._state.sandbox is not None:
                 self._state.probers[container_id] = prober = self._prober(run, self._state.sandbox)
                 prober.start(self._group)
@@ -195,6 +197,8 @@ class PodOperations:
         run = await self.starter.start(name)
         if run is None:
             return
+        if self.starter.has_post_start(run):
+            self._state.hooked.add(run.container_id)
         self._note(run)
         self._launch(f"wait/{run.container_id}", self._wait(run))
         self._launch(f"post-start/{run.container_id}", self._post_start(run))
@@ -202,6 +206,7 @@ class PodOperations:
     async def _post_start(self, run: ContainerState) -> None:
         if not await self.starter.post_start(run):
             self.stop(run, grace_of(self._state.pod), "FailedPostStartHook")
+        self._state.hooked.discard(run.container_id)
 
     async def _wait(self, run: ContainerState) -> None:
         with contextlib.suppress(ContainerError):

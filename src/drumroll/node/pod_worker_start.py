@@ -162,6 +162,10 @@ class Starter:
             raise ContainerError("CreateContainerConfigError", f"unable to find target container {target}")
         return run.container_id if run is not None else ""
 
+    def has_post_start(self, run: ContainerState) -> bool:
+        """Whether the container has a postStart hook."""
+        return bool((find_container(self.state.pod, run.name).get("lifecycle") or {}).get("postStart"))
+
     async def post_start(self, run: ContainerState) -> bool:
         """Run the postStart hook, if there is one; False when it failed."""
         container = find_container(self.state.pod, run.name)

@@ -23,7 +23,10 @@ class Hold:
 
 @dataclass(slots=True)
 class PodState:
-    """`runs` keeps the last two runs per container, oldest first. `pod` is the newest object that we know."""
+    """`runs` keeps the last two runs per container, oldest first. `pod` is the newest object that we know.
+
+    `hooked` are the ids of runs whose postStart hook has not ended: to the API they are still being created.
+    """
 
     pod: Obj
     folder: Path
@@ -36,6 +39,7 @@ class PodState:
     back_offs: dict[str, BackOff] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     probers: dict[str, RunProber] = field(default_factory=dict)
+    hooked: set[str] = field(default_factory=set)
     start_time: datetime | None = None
 
     @property
@@ -118,6 +122,7 @@ class PodState:
             waiting = Waiting("CrashLoopBackOff", f"back-off {_duration(seconds)} {self._restarting(name)}")
         elif run is None and waiting is None:
             waiting = idle
+        hooked = run is not None and run.is_running and run.container_id in self.hooked
         prober = self.prober(name)
         known = self.known_status(name)
         succeeded = (
@@ -125,9 +130,9 @@ class PodState:
         )
         return ContainerView(
             spec=container,
-            run=run,
+            run=None if hooked else run,
             previous=runs[-2] if len(runs) > 1 else None,
-            waiting=waiting,
+            waiting=idle if hooked else waiting,
             started=prober is not None and prober.is_started,
             ready=succeeded or (prober is not None and prober.is_ready),
             image_id=self.image_ids.get(name) or known.get("imageID") or "",

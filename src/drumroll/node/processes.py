@@ -115,8 +115,10 @@ class LoopbackRuntime:
             root = await asyncio.to_thread(_lay_out, place.folder, spec)
             argv = root.resolve_argv(spec.argv)
             env = _environment(spec, sandbox.ip, root)
-            working_dir = str(root.resolve_folder(spec.working_dir))
-            run = {"argv": argv, "env": env, "working_dir": working_dir, "log_path": str(spec.log_path)}
+            working_dir = root.resolve_folder(spec.working_dir)
+            if argv and root.lacks_program(argv[0], env["PATH"], working_dir):
+                raise ContainerError("RunContainerError", f'exec: "{spec.argv[0]}": no such file that can be run')
+            run = {"argv": argv, "env": env, "working_dir": str(working_dir), "log_path": str(spec.log_path)}
             terminal = {"stdin": spec.stdin, "stdin_once": spec.stdin_once, "tty": spec.tty}
             _write_json(place.folder / "run.json", {**run, **terminal, "ip": sandbox.ip})
             for fifo in ("alive", "ctl"):

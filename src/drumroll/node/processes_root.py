@@ -42,6 +42,12 @@ class Root:
         """A command line with every such argument translated."""
         return [self.resolve(part) for part in argv]
 
+    def lacks_program(self, name: str, path: str, working_dir: Path) -> bool:
+        """Whether a program as it stands in a translated command line is not there or may not be run."""
+        if "/" in name:
+            return shutil.which(str(working_dir / name)) is None
+        return shutil.which(name, path=path) is None
+
     def resolve_value(self, value: str) -> str:
         """An environment value: one path, or several joined by colons."""
         return ":".join(self.resolve(part) for part in value.split(":")) if value.startswith("/") else value
