@@ -7,15 +7,15 @@ on the loop, when no batch is in flight, so the revisions of a batch that fails 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from drumroll.objects.meta import Revision
-from drumroll.store.interface import Change, Record, Stale, StoreError, Subscription, Unavailable, Write
+from drumroll.store.interface import Change, Record, Stale, StoreError, Unavailable, Write
 from drumroll.store.journal import Batch, Journal, replay
 from drumroll.store.leftovers import Leftovers
-from drumroll.store.state import State, Window
+from drumroll.store.state import State, StateReader, Window
 
 log = logging.getLogger("drumroll.store")
 
@@ -27,12 +27,12 @@ _MOST_LEFTOVERS = 20_000
 _CALM_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
 
 
-class SqliteStore:
+class SqliteStore(StateReader):
     """See `Store`. Make one with `SqliteStore.open(path)`."""
 
     def __init__(self, journal: Journal, state: State) -> None:
+        super().__init__(state)
         self._journal = journal
-        self._state = state
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._waiting: list[tuple[Write, asyncio.Future[Record]]] = []
         self._leftovers = Leftovers()
@@ -50,23 +50,6 @@ class SqliteStore:
         store._compact()
         return store
 
-    @property
-    def revision(self) -> Revision:
-        """See Store."""
-        return Revision(self._state.revision)
-
-    def get(self, collection: str, key: str) -> Record | None:
-        """See Store."""
-        return self._state.collection(collection).records.get(key)
-
-    def select(self, collection: str, prefix: str = "") -> list[Record]:
-        """See Store."""
-        return self._state.collection(collection).select(prefix)
-
-    def select_at(self, collection: str, prefix: str, revision: Revision) -> list[Record]:
-        """See Store."""
-        return self._state.select_at(collection, prefix, revision)
-
     async def write(self, write: Write) -> Record:
         """See Store."""
         if not self._open:
@@ -76,14 +59,6 @@ class SqliteStore:
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         return await done
-
-    def subscribe(self, collection: str, after: Revision) -> Subscription:
-        """See Store."""
-        return self._state.subscribe(collection, after)
-
-    def counts(self) -> Mapping[str, int]:
-        """See Store."""
-        return self._state.counts()
 
     def size(self) -> int:
         """See Store."""

@@ -6,7 +6,7 @@ It only learns of writes that are durable. Nothing here waits or does I/O.
 import asyncio
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -200,3 +200,35 @@ class State:
             raise Compacted(after, self.compacted)
         source = self.collection(collection)
         return Reader(source, source.index_after(after), after)
+
+
+class StateReader:
+    """The half of `Store` that only reads, answered from a state; a store adds `write`, `size` and `close`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @property
+    def revision(self) -> Revision:
+        """See Store."""
+        return Revision(self._state.revision)
+
+    def get(self, collection: str, key: str) -> Record | None:
+        """See Store."""
+        return self._state.collection(collection).records.get(key)
+
+    def select(self, collection: str, prefix: str = "") -> list[Record]:
+        """See Store."""
+        return self._state.collection(collection).select(prefix)
+
+    def select_at(self, collection: str, prefix: str, revision: Revision) -> list[Record]:
+        """See Store."""
+        return self._state.select_at(collection, prefix, revision)
+
+    def subscribe(self, collection: str, after: Revision) -> Reader:
+        """See Store."""
+        return self._state.subscribe(collection, after)
+
+    def counts(self) -> Mapping[str, int]:
+        """See Store."""
+        return self._state.counts()
