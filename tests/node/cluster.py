@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,9 @@ class Images:
         self._home = home
         self._images: dict[str, RootImage] = {}
 
-    def add(self, reference: str, program: str) -> None:
+    def add(self, reference: str, program: str, stop_signal: str = "") -> None:
         image = python_image(self._home, {"/app/main.py": program}, reference)
-        self._images[reference] = RootImage(
-            reference, image.digest, image.layers, host_root=True, entrypoint=("python3", "/app/main.py")
-        )
+        self._images[reference] = replace(image, entrypoint=("python3", "/app/main.py"), stop_signal=stop_signal)
 
     def resolve(self, reference: str) -> RootImage | None:
         return self._images.get(reference)

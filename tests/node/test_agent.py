@@ -148,16 +148,30 @@ async def test_deletion_runs_pre_stop_then_sigterm(cluster):
 
 
 async def test_a_program_that_stays_is_killed_when_the_grace_is_over(cluster):
-    cluster.images.add(
-        "stubborn:1", "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(600)"
-    )
+    out = cluster.home / "asked"
+    program = f"import pathlib, signal, time\nasked = pathlib.Path({str(out)!r})\n"
+    program += "signal.signal(15, lambda *_: asked.write_text('to stop'))\nprint('up', flush=True)\n"
+    cluster.images.add("stubborn:1", program + "while True: time.sleep(600)\n")
     await cluster.create_pod(image="stubborn:1", spec={"terminationGracePeriodSeconds": 1})
     pod = await cluster.pod_when(is_ready)
     await eventually(lambda: "up" in cluster.log_text(pod))
-    began = asyncio.get_running_loop().time()
     await cluster.client.delete(POD, "default", "web")
     await cluster.gone()
-    assert 1.9 < asyncio.get_running_loop().time() - began < 4
+    assert out.read_text() == "to stop"  # and it did not end by itself
+
+
+async def test_an_images_stop_signal_is_sent_instead_of_sigterm(cluster):
+    out = cluster.home / "ended"
+    program = f"import os, pathlib, signal, time\nended = pathlib.Path({str(out)!r})\n"
+    program += "def end(number, _):\n    ended.write_text(str(number))\n    os._exit(0)\n"
+    program += "for number in (3, 15):\n    signal.signal(number, end)\nprint('up', flush=True)\ntime.sleep(600)\n"
+    cluster.images.add("graceful:1", program, stop_signal="SIGQUIT")  # as nginx' own image has it
+    await cluster.create_pod(image="graceful:1")
+    pod = await cluster.pod_when(is_ready)
+    await eventually(lambda: "up" in cluster.log_text(pod))
+    await cluster.client.delete(POD, "default", "web")
+    await cluster.gone()
+    assert out.read_text() == "3"
 
 
 async def test_sigterm_waits_until_the_proxy_has_drained_the_pod(cluster):

@@ -64,6 +64,7 @@ WORKDIR app
 COPY app.py .
 EXPOSE 8080 9080/udp
 USER 1000:1000
+STOPSIGNAL QUIT
 ENTRYPOINT ["/usr/bin/python3", "-u"]
 CMD ["/srv/app/app.py"]
 """,
@@ -72,7 +73,7 @@ CMD ["/srv/app/app.py"]
     image = shop.image()
     assert image.host_root
     assert (image.entrypoint, image.command) == (("/usr/bin/python3", "-u"), ("/srv/app/app.py",))
-    assert (image.working_dir, image.user) == ("/srv/app", "1000:1000")
+    assert (image.working_dir, image.user, image.stop_signal) == ("/srv/app", "1000:1000", "QUIT")
     assert image.env["VERSION"] == "0.0.2"
     assert image.env["NAME"] == "My Shop"
     assert image.env["EMPTY"] == ""
@@ -196,6 +197,7 @@ def test_a_second_build_takes_milliseconds_and_a_changed_file_is_noticed(shop):
         pytest.param("FROM scratch\nFROM host\n", r"Dockerfile:2: more than one FROM", id="two stages"),
         pytest.param("FROM scratch\nENV A\n", r"Dockerfile:2: ENV A needs a value", id="a variable without a value"),
         pytest.param("FROM scratch\nEXPOSE http\n", r"'http' is not a port", id="a port that is none"),
+        pytest.param("FROM scratch\nSTOPSIGNAL STOP!\n", r"'STOP!' is not a signal", id="a signal that is none"),
         pytest.param("FROM scratch\nADD http://x/y /\n", r"ADD of a URL", id="a URL"),
         pytest.param("FROM scratch\nCOPY\n", r"Dockerfile:2: COPY needs an argument", id="no argument"),
         pytest.param("FROM scratch\nCOPY <<EOF /x\n", r"here-documents", id="a here-document"),

@@ -121,6 +121,18 @@ async def test_sigterm_reaches_the_program(runtime, home):
     assert (await asyncio.wait_for(runtime.wait_container(state.container_id), 10)).exit_code == 3
 
 
+async def test_a_run_remembers_its_stop_signal(runtime, home, again):
+    program = "import signal, sys, time\nsignal.signal(signal.SIGRTMIN + 3, lambda *_: sys.exit(3))\n"
+    program += "print('up', flush=True)\nwhile True: time.sleep(60)\n"
+    sandbox = await runtime.create_sandbox(sandbox_spec(home))
+    spec = container(home, sandbox, program, stop_signal="SIGRTMIN+3")
+    await runtime.start_container(sandbox, spec)
+    await eventually(lambda: "up" in spec.log_path.read_text())
+    (found,) = await again().list_containers(sandbox.uid)
+    await runtime.signal_container(found.container_id, found.stop_signal)
+    assert (await asyncio.wait_for(runtime.wait_container(found.container_id), 10)).exit_code == 3
+
+
 async def test_another_runtime_object_finds_everything_again(runtime, home, again):
     sandbox = await runtime.create_sandbox(sandbox_spec(home))
     state = await runtime.start_container(sandbox, container(home, sandbox, SLEEPER))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from drumroll.domain.stop_signal import signal_number
 from drumroll.node.build_context import BuildContext
 from drumroll.node.build_tree import ImageTree, Planned
 from drumroll.node.dockerfile import BuildError, Instruction, expand, parse_dockerfile, split_pairs, split_words
@@ -292,7 +293,7 @@ def _configure(state: _State, instruction: Instruction) -> None:
         case "USER":
             config["User"] = expand(instruction.value, state.variables)
         case "STOPSIGNAL":
-            config["StopSignal"] = expand(instruction.value, state.variables)
+            config["StopSignal"] = _signal(instruction, expand(instruction.value, state.variables))
         case "HEALTHCHECK" | "VOLUME" | "MAINTAINER":
             state.warnings.append(
                 f"{instruction.file}:{instruction.line}: {instruction.keyword} is ignored, as Kubernetes ignores it"
@@ -312,6 +313,12 @@ def _port(instruction: Instruction, text: str) -> str:
     if not number.isdecimal() or not 0 < int(number) < 65536 or protocol not in ("", "tcp", "udp", "sctp"):
         raise instruction.error(f"{text!r} is not a port: write 8080 or 8080/udp")
     return f"{number}/{protocol or 'tcp'}"
+
+
+def _signal(instruction: Instruction, name: str) -> str:
+    if signal_number(name) is None:
+        raise instruction.error(f"{name!r} is not a signal: write SIGQUIT, QUIT or 3")
+    return name
 
 
 def _absolute(state: _State, path: str) -> str:

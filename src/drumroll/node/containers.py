@@ -18,6 +18,7 @@ from errno import ECONNREFUSED
 from pathlib import Path
 from typing import NamedTuple
 
+from drumroll.domain.stop_signal import signal_number
 from drumroll.node import cgroups
 from drumroll.node.build_tree import ImageTree
 from drumroll.node.conmon import FolderWatch, OciRuntime, conmon_options, find_programs
@@ -143,6 +144,7 @@ class ContainerRuntime:
             status="running",
             pid=facts.pid,
             started_at=datetime.fromisoformat(facts.started_at),
+            stop_signal=facts.stop_signal,
         )
 
     async def list_containers(self, uid: str) -> list[ContainerState]:
@@ -178,8 +180,9 @@ class ContainerRuntime:
         """See Runtime. The end of a container's first process ends all others in it."""
         bundle = self._find(container_id)
         facts = bundle.facts() if bundle is not None else None
-        if facts is not None:
-            _send(facts, getattr(signals, signal if signal.startswith("SIG") else f"SIG{signal}"))
+        number = signal_number(signal)
+        if facts is not None and number is not None:
+            _send(facts, number)
 
     async def remove_container(self, container_id: str) -> None:
         """See Runtime."""
@@ -240,6 +243,7 @@ class ContainerRuntime:
             ticks=start_ticks(pid) or 0,
             started_at=clock.now().isoformat(),
             cgroup=cgroup,
+            stop_signal=spec.stop_signal,
         )
         bundle.write_facts(facts)
         return facts
@@ -320,6 +324,7 @@ class ContainerRuntime:
             oom_killed=end is not None
             and end.code != 0
             and ((bundle.folder / "oom").exists() or cgroups.ran_out_of_memory(facts.cgroup)),
+            stop_signal=facts.stop_signal,
         )
 
     def _is_lost(self, bundle: Bundle, facts: RunFacts) -> bool:
@@ -353,7 +358,7 @@ class ContainerRuntime:
                 bell.set_result(None)
 
 
-def _send(facts: RunFacts, signal: signals.Signals) -> None:
+def _send(facts: RunFacts, signal: int) -> None:
     """Signal the run's first process, and nothing that has its process id by now."""
     with contextlib.suppress(ProcessLookupError):
         handle = os.pidfd_open(facts.pid)

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from drumroll.domain.stop_signal import DEFAULT
 from drumroll.node.rootfs import RootFolders
 from drumroll.node.runtime import Mount, Sandbox, SandboxSpec
 
@@ -86,6 +87,7 @@ class RunFacts:
     ticks: int
     started_at: str
     cgroup: str
+    stop_signal: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

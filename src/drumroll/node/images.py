@@ -324,6 +324,7 @@ def _root_image(reference: str, digest: str, manifest: Json, config: Json, layer
         env=dict(pair.split("=", 1) for pair in run.get("Env") or ()),
         working_dir=run.get("WorkingDir") or "/",
         user=run.get("User") or "",
+        stop_signal=run.get("StopSignal") or "",
         size=sum(layer["size"] for layer in manifest["layers"]),
     )
 

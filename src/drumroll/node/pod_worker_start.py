@@ -8,6 +8,7 @@ from pathlib import Path
 
 from drumroll.domain.pod_status import Waiting
 from drumroll.domain.restart import advance
+from drumroll.domain.stop_signal import choose_stop_signal
 from drumroll.node.agent_context import NodeContext
 from drumroll.node.environment import ConfigError, Invocation, build_invocation
 from drumroll.node.lifecycle import run_hook
@@ -148,7 +149,9 @@ class Starter:
             cpu_limit=float(parse_quantity(limits["cpu"])) if "cpu" in limits else None,
             memory_limit=whole(limits["memory"]) if "memory" in limits else None,
             read_only_root=bool(security.get("readOnlyRootFilesystem")),
-            stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "SIGTERM",
+            stop_signal=choose_stop_signal(
+                (container.get("lifecycle") or {}).get("stopSignal") or "", image.stop_signal
+            ),
             stdin=bool(container.get("stdin")),
             stdin_once=bool(container.get("stdinOnce")),
             tty=bool(container.get("tty")),

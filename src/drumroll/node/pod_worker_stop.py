@@ -97,13 +97,11 @@ class Stopper:
             self.context.events.record(self.state.pod, "Normal", "Killing", message, path)
             if grace > 0:
                 await self._pre_stop(run, grace - (now - began).total_seconds())
-        container = find_container(self.state.pod, run.name)
-        signal = (container.get("lifecycle") or {}).get("stopSignal") or "SIGTERM"
         self.stops.signalled.setdefault(run.container_id, self.context.now())
         self.stops.save()
-        log.info("container_stopping pod=%s container=%s signal=%s", self.state.uid, run.name, signal)
+        log.info("container_stopping pod=%s container=%s signal=%s", self.state.uid, run.name, run.stop_signal)
         with contextlib.suppress(ContainerError):
-            await self.context.runtime.signal_container(run.container_id, signal)
+            await self.context.runtime.signal_container(run.container_id, run.stop_signal)
         self.wake()
 
     async def kill(self, run: ContainerState) -> None:

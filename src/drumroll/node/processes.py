@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from drumroll.domain.stop_signal import DEFAULT, signal_number
 from drumroll.node import shim
 from drumroll.node.processes_exec import command_line, open_beside
 from drumroll.node.processes_root import Root, assemble_root
@@ -118,9 +119,11 @@ class LoopbackRuntime:
             working_dir = root.resolve_folder(spec.working_dir)
             if argv and root.lacks_program(argv[0], env["PATH"], working_dir):
                 raise ContainerError("RunContainerError", f'exec: "{spec.argv[0]}": no such file that can be run')
-            run = {"argv": argv, "env": env, "working_dir": str(working_dir), "log_path": str(spec.log_path)}
+            program = {"argv": argv, "env": env, "working_dir": str(working_dir), "stop_signal": spec.stop_signal}
             terminal = {"stdin": spec.stdin, "stdin_once": spec.stdin_once, "tty": spec.tty}
-            _write_json(place.folder / "run.json", {**run, **terminal, "ip": sandbox.ip})
+            _write_json(
+                place.folder / "run.json", {**program, **terminal, "log_path": str(spec.log_path), "ip": sandbox.ip}
+            )
             for fifo in ("alive", "ctl"):
                 os.mkfifo(place.folder / fifo, 0o600)
         except OSError as error:
@@ -235,6 +238,7 @@ class LoopbackRuntime:
             started_at=_moment(started.get("started_at")),
             finished_at=_moment(exited["finished_at"]) if exited else None,
             exit_code=exited["exit_code"] if exited else None,
+            stop_signal=started.get("stop_signal", DEFAULT),
         )
 
     def _sandboxes(self) -> list[Sandbox]:
@@ -361,9 +365,11 @@ def _send(started: dict[str, Any], name: str) -> None:
     pid = started.get("pid")
     if not pid or shim.start_ticks(pid) != started.get("ticks"):
         return
-    number = signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    number = signal_number(name)
+    if number is None:
+        return
     with contextlib.suppress(ProcessLookupError):
-        if number is signal.SIGKILL:
+        if number == signal.SIGKILL:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, number)
         os.kill(pid, number)

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from drumroll.domain.stop_signal import DEFAULT
 from drumroll.objects.meta import Obj
 from drumroll.objects.network import Isolation
 from drumroll.objects.stream import Send
@@ -76,6 +77,7 @@ class RootImage:
     env: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = "/"
     user: str = ""
+    stop_signal: str = ""
     size: int = 0
 
 
@@ -100,7 +102,7 @@ class ContainerSpec:
     cpu_limit: float | None = None
     memory_limit: int | None = None
     read_only_root: bool = False
-    stop_signal: str = "SIGTERM"
+    stop_signal: str = DEFAULT
     stdin: bool = False
     stdin_once: bool = False  # the input ends when the first one who attached to it has gone
     tty: bool = False
@@ -121,6 +123,7 @@ class ContainerState:
     finished_at: datetime | None = None
     exit_code: int | None = None
     oom_killed: bool = False
+    stop_signal: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

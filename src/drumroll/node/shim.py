@@ -42,7 +42,8 @@ def main(folder: str) -> None:
     pid = os.fork()
     if pid == 0:
         _become(run, theirs)
-    _write("started.json", {"pid": pid, "shim": os.getpid(), "ticks": start_ticks(pid), "started_at": time.time()})
+    started = {"pid": pid, "shim": os.getpid(), "ticks": start_ticks(pid), "started_at": time.time()}
+    _write("started.json", {**started, "stop_signal": run["stop_signal"]})
     for descriptor in set(theirs):
         os.close(descriptor)
     os.write(1, b"started")
