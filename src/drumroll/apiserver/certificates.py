@@ -33,10 +33,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Everything that a cluster serves and is administered with: PEM files, each certificate with its key."""
+    """Everything that a cluster serves and is administered with: PEM files."""
 
     authority: Path
-    authority_key: Path
     server: Path
     server_key: Path
     admin: Path
@@ -58,7 +57,7 @@ def ensure_certificates(folder: Path, hosts: Sequence[str], moment: datetime | N
         _make_leaf(server, ca, at, "drumroll-apiserver", (), hosts)
     if made_ca or not _is_usable(admin, at, ()):
         _make_leaf(admin, ca, at, "kubernetes-admin", ("system:masters",), ())
-    return Certificates(ca.certificate, ca.key, server.certificate, server.key, admin.certificate, admin.key)
+    return Certificates(ca.certificate, server.certificate, server.key, admin.certificate, admin.key)
 
 
 def _is_usable(pair: Pair, at: datetime, names: Sequence[str]) -> bool:

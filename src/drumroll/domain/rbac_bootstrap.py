@@ -110,15 +110,14 @@ def bootstrap_roles() -> list[Obj]:
     admin = _role("system:aggregate-to-admin", _ADMIN, labels["admin"])
     as_view = _joined("view", to["view"], [view], labels["edit"])
     as_edit = _joined("edit", to["edit"], [edit, as_view], labels["admin"])
+    whole = [as_view, as_edit, _joined("admin", to["admin"], [admin, as_edit])]
+    return [_role("cluster-admin", _EVERYTHING), view, edit, admin, *whole, *_system_roles()]
+
+
+def _system_roles() -> list[Obj]:
+    """What everybody may ask, and what parts of a cluster may."""
     reviews = ("selfsubjectaccessreviews", "selfsubjectrulesreviews")
     return [
-        _role("cluster-admin", _EVERYTHING),
-        view,
-        edit,
-        admin,
-        as_view,
-        as_edit,
-        _joined("admin", to["admin"], [admin, as_edit]),
         _role(
             "system:discovery",
             [_paths("/api", "/api/*", "/apis", "/apis/*", *_HEALTH, "/openapi", "/openapi/*", "/version", "/version/")],

@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 INITIAL_DELAY = timedelta(seconds=10)
 MAX_DELAY = timedelta(seconds=300)
 FORGET_AFTER = 2 * MAX_DELAY
-
-RestartPolicy = Literal["Always", "OnFailure", "Never"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from drumroll.domain.envoy import clusters, copies, listeners, routes, types
 from drumroll.domain.envoy.carrying import carrying
 from drumroll.domain.envoy.gateway_routes import table_configuration
 from drumroll.domain.envoy.listeners import Place
-from drumroll.domain.gateway.translate import INGRESS_HTTP, INGRESS_HTTPS
 from drumroll.domain.ingress import Backend, Complaint, complaint, ingress_rules
 from drumroll.domain.protocol import Protocol, protocol_of
 from drumroll.domain.splits import shares_of
@@ -19,8 +18,6 @@ from drumroll.objects.meta import Key, Obj, annotations_of, key_of
 
 REFUSE_COPIES = "drumroll.dev/refuse-copies"
 """A Service with this annotation, "true", takes no copies of requests, nor what programs ask on account of them."""
-
-HTTP_LISTENER, HTTPS_LISTENER = INGRESS_HTTP, INGRESS_HTTPS
 
 
 def configure(inputs: Inputs) -> Configuration:

@@ -25,8 +25,9 @@ def signal_number(name: str) -> int | None:
 
 
 def choose_stop_signal(lifecycle: str, image: str) -> str:
-    """The name of the signal: what the lifecycle says, else the image, else SIGTERM. A name without a signal does not count.
+    """The name of the signal: what the lifecycle says, else the image, else SIGTERM.
 
-    Source: kubernetes pkg/apis/core/types.go, Lifecycle.StopSignal; containerd internal/cri/server/container_stop.go.
+    A name that no signal has does not count. Source: kubernetes pkg/apis/core/types.go, Lifecycle.StopSignal;
+    containerd internal/cri/server/container_stop.go.
     """
     return next((name for name in (lifecycle, image) if signal_number(name) is not None), DEFAULT)

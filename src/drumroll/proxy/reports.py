@@ -9,6 +9,7 @@ from drumroll.client.events import EventRecorder
 from drumroll.domain import routing
 from drumroll.domain.configuration import Configuration, Edges
 from drumroll.domain.envoy.types import LISTENER, SECRET
+from drumroll.domain.gateway.translate import INGRESS_HTTP
 from drumroll.domain.ingress import Complaint, is_ours
 from drumroll.objects.errors import ApiError
 from drumroll.objects.kinds import INGRESS, SERVICE, Kind
@@ -89,7 +90,7 @@ class Reports:
             self._bell.clear()
             for service in self._world.services.items():
                 await self._report_service(service)
-            if routing.HTTP_LISTENER in self._listening:
+            if INGRESS_HTTP in self._listening:
                 for ingress in self._ingresses():
                     await self._report_address(INGRESS, ingress, [{"ip": self._address()}])
 

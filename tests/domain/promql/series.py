@@ -5,7 +5,6 @@ import math
 from drumroll.domain.promql.values import Series, label, labels_from
 
 BASE = 1_700_000_000_000
-MINUTE = 60_000
 BOUNDS = ("0.1", "0.25", "0.5", "1", "+Inf")
 
 

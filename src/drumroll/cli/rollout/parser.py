@@ -5,13 +5,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drumroll.cli.rollout.connection import Place
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-    Verb = Callable[[Place, argparse.Namespace], Awaitable[int]]
 
 EPILOG = """examples:
   drumroll rollout get web --watch        see an update happen
