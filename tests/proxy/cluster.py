@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -197,6 +199,16 @@ class Cluster:
         from drumroll.objects.kinds import EVENT
 
         return [e for e in (await self.client.list(EVENT)).items if e["reason"] == reason]
+
+
+@contextlib.contextmanager
+def short_folder():
+    """A folder for the length of the block whose name leaves room for Unix sockets in it."""
+    folder = Path(tempfile.mkdtemp(prefix="dr-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.asynccontextmanager

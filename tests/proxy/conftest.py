@@ -1,17 +1,10 @@
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest_asyncio
 
-from tests.proxy.cluster import running_cluster
+from tests.proxy.cluster import running_cluster, short_folder
 
 
 @pytest_asyncio.fixture
 async def cluster():
-    folder = Path(tempfile.mkdtemp(prefix="dr-"))  # short: Unix sockets live in it
-    try:
+    with short_folder() as folder:
         async with running_cluster(folder) as found:
             yield found
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -1,31 +1,19 @@
 """Shadow answers compared, through a real Envoy: users see nothing of it, differences are found and told."""
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
 import pytest_asyncio
 
 from drumroll.objects.kinds import COMPARISON
-from tests.proxy.cluster import eventually, running_cluster
-from tests.proxy.test_gateway import Front, acknowledged, backend, gateway, route, rule
+from tests.proxy.cluster import eventually
+from tests.proxy.gateways import Front, acknowledged, backend, cluster_with_gateway, route, rule
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster():
-    folder = Path(tempfile.mkdtemp(prefix="dr-"))  # short: Unix sockets live in it
-    try:
-        async with running_cluster(folder, installs=True) as found:
-            for name in ("one", "two"):
-                await found.service(name)
-                await found.pod(name)
-            await gateway(found, "front", {"name": "http", "protocol": "HTTP", "port": 80})
-            yield found
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    async with cluster_with_gateway() as found:
+        yield found
 
 
 async def comparison(cluster, name, *, primary="one", shadow="two", percent=100, **compare):

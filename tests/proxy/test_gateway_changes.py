@@ -8,26 +8,33 @@ import socket
 
 import grpc.aio
 import pytest
+import pytest_asyncio
 
 from drumroll.objects.kinds import ENDPOINT_SLICE, GATEWAY, GRPC_ROUTE, HTTP_ROUTE
 from drumroll.proxy.admin import read_clusters
 from tests.proxy.cluster import eventually
-from tests.proxy.load import Load
-from tests.proxy.test_gateway import (
+from tests.proxy.gateways import (
     Front,
     acknowledged,
     backend,
-    cluster,  # noqa: F401 - the fixture: a cluster for this module
+    cluster_with_gateway,
     conditions,
     gateway,
     route,
     rule,
     told,
 )
+from tests.proxy.load import Load
 from tests.proxy.test_ingress import ingress
 from tests.proxy.test_ingress import rule as ingress_rule
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster():
+    async with cluster_with_gateway() as found:
+        yield found
 
 
 async def status(here, name):
@@ -35,7 +42,7 @@ async def status(here, name):
     return found.get("status") or {}
 
 
-async def test_a_port_that_somebody_else_has_is_told_and_taken_when_it_is_free(cluster):  # noqa: F811
+async def test_a_port_that_somebody_else_has_is_told_and_taken_when_it_is_free(cluster):
     with socket.socket() as taken:
         taken.bind((cluster.network.listen, 0))
         taken.listen()
@@ -57,7 +64,7 @@ async def test_a_port_that_somebody_else_has_is_told_and_taken_when_it_is_free(c
     await eventually(programmed)
 
 
-async def test_an_ingress_and_a_gateway_share_a_host(cluster):  # noqa: F811
+async def test_an_ingress_and_a_gateway_share_a_host(cluster):
     await ingress(cluster, "shared", ingress_rule("shared.test", ("/", "Prefix", "one")))
     await route(cluster, "shared", rule(backend("two"), path="/two"))
     await acknowledged(cluster, "shared")
@@ -69,7 +76,7 @@ async def test_an_ingress_and_a_gateway_share_a_host(cluster):  # noqa: F811
     await eventually(both)
 
 
-async def test_a_call_reaches_a_service_whose_endpoints_are_written_by_hand(cluster):  # noqa: F811
+async def test_a_call_reaches_a_service_whose_endpoints_are_written_by_hand(cluster):
     address = f"{cluster.pods_prefix}.200"
     ports = [{"name": "grpc", "port": 80, "targetPort": 8080}]
     await cluster.service("rpc", ports=ports, selector=None)
@@ -115,7 +122,7 @@ def channel(here, host):
     return grpc.aio.insecure_channel(place, options=[("grpc.default_authority", host)])
 
 
-async def test_a_restarted_control_plane_and_a_killed_envoy_come_back_to_the_same_routes(cluster):  # noqa: F811
+async def test_a_restarted_control_plane_and_a_killed_envoy_come_back_to_the_same_routes(cluster):
     await cluster.service("headless", clusterIP="None")
     await cluster.pod("headless")
     await route(cluster, "stay", rule(backend("one"), backend("headless")))
@@ -144,7 +151,7 @@ async def test_a_restarted_control_plane_and_a_killed_envoy_come_back_to_the_sam
     await acknowledged(cluster, "stay", found["metadata"]["generation"])
 
 
-async def test_routes_that_are_no_longer_ours_are_no_longer_told_of(cluster):  # noqa: F811
+async def test_routes_that_are_no_longer_ours_are_no_longer_told_of(cluster):
     await gateway(cluster, "brief", {"name": "http", "protocol": "HTTP", "port": 80, "hostname": "brief.test"})
     await route(cluster, "brief", rule(backend("one")), parents=[{"name": "brief"}])
     await acknowledged(cluster, "brief")

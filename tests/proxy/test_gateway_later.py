@@ -6,7 +6,7 @@ from drumroll.domain.custom.installed import definitions
 from drumroll.objects.errors import ApiError
 from drumroll.objects.kinds import CUSTOM_RESOURCE_DEFINITION, GATEWAY, HTTP_ROUTE
 from tests.proxy.cluster import eventually
-from tests.proxy.test_gateway import Front, acknowledged, backend, gateway, route, rule
+from tests.proxy.gateways import Front, acknowledged, backend, gateway, route, rule
 from tests.proxy.test_services import answers
 
 pytestmark = pytest.mark.asyncio

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import uuid
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest_asyncio
 from dnslib import RCODE, DNSRecord
 
 from drumroll.proxy.processes import running_processes
-from tests.proxy.cluster import eventually, running_cluster
+from tests.proxy.cluster import eventually, running_cluster, short_folder
 from tests.proxy.test_services import answers, ask
 
 ASK = """
@@ -47,7 +46,7 @@ pytestmark = [
 
 @pytest_asyncio.fixture
 async def cluster():
-    name, folder = f"dr-{uuid.uuid4().hex[:8]}", Path(tempfile.mkdtemp(prefix="dr-"))
+    name = f"dr-{uuid.uuid4().hex[:8]}"
     try:
         for command in (
             f"ip netns add {name}",
@@ -56,11 +55,11 @@ async def cluster():
             f"ip -n {name} route add local 10.244.0.0/16 dev lo",
         ):
             subprocess.run(command.split(), check=True)
-        async with running_cluster(folder, namespace=Path("/run/netns") / name) as found:
-            yield found
+        with short_folder() as folder:
+            async with running_cluster(folder, namespace=Path("/run/netns") / name) as found:
+                yield found
     finally:
         subprocess.run(["ip", "netns", "del", name], check=False)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def resolve(cluster, name, kind="A", transport="udp"):
