@@ -1,5 +1,6 @@
 import asyncio
 import subprocess
+import sys
 from ipaddress import IPv4Network
 
 import pytest
@@ -20,9 +21,45 @@ async def ground(tmp_path):
         yield made
 
 
+ALONE = """
+mount -t tmpfs none /run && mkdir /run/netns && "$0" -c "$1"
+"""
+"""What follows runs with mounts of its own, so that `ip netns add` there hides nothing of others."""
+
+
+def alone(program):
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", ALONE, sys.executable, program]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
 def ip(namespace, *arguments):
     command = ["nsenter", f"--net={namespace}", "ip", *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("first", "left"),
+    [
+        pytest.param(
+            "with namespaces.locked(folder): namespaces.share(folder)", [], id="a shared folder"
+        ),
+        pytest.param("", ["ours"], id="one that was not shared: an empty file stays"),
+    ],
+)
+def test_names_go_although_somebody_ran_ip_netns_since(first, left):
+    program = f"""
+import subprocess
+from pathlib import Path
+from drumroll.node import network_namespace as namespaces
+folder = Path("/run/netns")
+{first}
+namespaces.create(folder / "ours")
+subprocess.run(["ip", "netns", "add", "theirs"], check=True)
+namespaces.delete(folder / "ours")
+assert not namespaces.exists(folder / "ours") and namespaces.exists(folder / "theirs")
+print(*(path.name for path in folder.iterdir() if path.name != "theirs"))
+"""
+    assert alone(program) == left
 
 
 @pytest.mark.asyncio

@@ -68,6 +68,8 @@ class PodNetwork:
         if not namespaces.exists(self._host_namespace) and not namespaces.is_current(self.namespace):
             namespaces.keep(self._host_namespace)
         if not namespaces.exists(self.namespace):
+            with namespaces.locked(self.namespace.parent):
+                namespaces.share(self.namespace.parent)
             namespaces.create(self.namespace)
             self._write_state({"last": self.gateway, "pods": {}})  # addresses of a namespace that is gone
             log.info("network_created namespace=%s", self.namespace.name)
@@ -201,21 +203,12 @@ def refusal() -> str | None:
             return f"`{program}` is not installed (Debian: iproute2, util-linux)."
     probe = NAMESPACES / "drumroll-probe"
     try:
-        with _probe_lock():
+        with namespaces.locked(NAMESPACES):
             namespaces.create(probe)
             namespaces.delete(probe)
     except OSError as error:
         return f"this machine refuses network namespaces ({error.strerror})."
     return None
-
-
-@contextmanager
-def _probe_lock() -> Iterator[None]:
-    NAMESPACES.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with (NAMESPACES / ".drumroll-probe.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-        (NAMESPACES / ".drumroll-probe.lock").unlink(missing_ok=True)
 
 
 async def _ip(namespace: Path, commands: Sequence[str], tolerated: str = "") -> None:

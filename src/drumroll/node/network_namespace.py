@@ -1,13 +1,15 @@
 """Network namespaces that live as files, the way `ip netns` keeps them."""
 
 import contextlib
+import errno
+import fcntl
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from drumroll.node.rootfs_mounts import MS_BIND, check_call, libc, mount, unmount
+from drumroll.node.rootfs_mounts import MS_BIND, MS_SHARED, check_call, libc, mount, mounted_below, unmount
 
 CLONE_NEWNET = 0x40000000
 
@@ -25,6 +27,29 @@ def enter(namespace: Path) -> None:
         check_call(libc.setns(descriptor, CLONE_NEWNET), str(namespace))
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock on the folder of names that `ip netns` takes too; the folder is made when absent."""
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def share(folder: Path) -> None:
+    """Make the folder of names a mount of its own, as the first `ip netns add` on a machine does.
+
+    Else a later one lays a copy of the folder over names that are there already, and what lies below can never be taken
+    away. So does nothing when something is mounted in it. Call it `locked`. Source: iproute2 ip/ipnetns.c, netns_add.
+    """
+    if not mounted_below(folder):
+        mount(str(folder), folder, flags=MS_BIND)
+        mount("", folder, flags=MS_SHARED)
 
 
 def create(namespace: Path) -> None:
@@ -66,10 +91,17 @@ def is_current(namespace: Path) -> bool:
 
 
 def delete(namespace: Path) -> None:
-    """Take the name away; the namespace ends with its last process and socket. Unknown ones are fine."""
+    """Take the name away; the namespace ends with its last process and socket. Unknown ones are fine.
+
+    A name over whose folder somebody has mounted another since (see `share`) stays as an empty file until a reboot.
+    """
     while unmount(namespace):
         pass
-    namespace.unlink(missing_ok=True)
+    try:
+        namespace.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
 
 
 def run_inside(namespace: Path, work: Callable[[], Result]) -> Result:

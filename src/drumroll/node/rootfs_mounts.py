@@ -7,6 +7,7 @@ from pathlib import Path
 MS_RDONLY = 1
 MS_REMOUNT = 32
 MS_BIND = 4096
+MS_SHARED = 1 << 20
 MNT_DETACH = 2
 
 libc = ctypes.CDLL(None, use_errno=True)
