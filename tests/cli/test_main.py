@@ -1,11 +1,13 @@
 """What a person sees when a command cannot be: one sentence, exit status 1, never a traceback."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,14 @@ from drumroll.assembly.registry import claim, running_parts
 from drumroll.assembly.settings import first_settings, is_damaged, load_settings
 from drumroll.cli.main import main
 from tests.commands import run
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A home that leaves nothing behind."""
+    found = Home(tmp_path / "home")
+    yield found
+    shutil.rmtree(found.run, ignore_errors=True)
 
 
 def drumroll(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,20 +64,20 @@ def test_a_missing_image_is_explained(tmp_path: Path) -> None:
     assert "there is no image 'nothing:1'" in answer.stderr
 
 
-def test_a_taken_port_is_explained_and_nothing_runs_afterwards(tmp_path: Path) -> None:
+def test_a_taken_port_is_explained_and_nothing_runs_afterwards(home: Home) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
         answer = drumroll(
-            "up", "--home", str(tmp_path / "home"), "--isolation", "loopback", "--api-port", port, "--no-context",
+            "up", "--home", str(home.folder), "--isolation", "loopback", "--api-port", port, "--no-context",
             "--http-port", "0", "--https-port", "0",
         )  # fmt: skip
     assert answer.returncode == 1
     assert f"127.0.0.1:{port}" in answer.stderr
     assert "--api-port" in answer.stderr
-    assert running_parts(Home(tmp_path / "home")) == []
-    assert not (tmp_path / "home" / "cluster.json").exists()
+    assert running_parts(home) == []
+    assert not home.settings.exists()
 
 
 @pytest.mark.parametrize(
@@ -83,15 +93,14 @@ def test_a_taken_port_is_explained_and_nothing_runs_afterwards(tmp_path: Path) -
         ),
     ],
 )
-def test_what_cannot_be_listened_on_is_explained(tmp_path: Path, arguments: list[str], words: str) -> None:
-    answer = drumroll("up", "--home", str(tmp_path / "home"), "--isolation", "loopback", "--no-context", *arguments)
+def test_what_cannot_be_listened_on_is_explained(home: Home, arguments: list[str], words: str) -> None:
+    answer = drumroll("up", "--home", str(home.folder), "--isolation", "loopback", "--no-context", *arguments)
     assert answer.returncode == 1
     assert words in answer.stderr
-    assert running_parts(Home(tmp_path / "home")) == []
+    assert running_parts(home) == []
 
 
-def test_damaged_settings_do_not_hide_what_runs(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
+def test_damaged_settings_do_not_hide_what_runs(home: Home, tmp_path: Path) -> None:
     start = ("up", "--home", str(home.folder), "--isolation", "loopback", "--no-context")
     ports = ("--api-port", "0", "--http-port", "0", "--https-port", "0")
     assert drumroll(*start, *ports).returncode == 0
@@ -146,8 +155,7 @@ def test_settings_of_a_later_release_are_kept_as_far_as_they_are_known(tmp_path:
     assert load_settings(home).api_port == 7443
 
 
-def test_a_damaged_store_is_explained(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
+def test_a_damaged_store_is_explained(home: Home) -> None:
     home.create()
     home.store.write_bytes(b"this is not a database" * 400)
     answer = drumroll(
@@ -158,16 +166,14 @@ def test_a_damaged_store_is_explained(tmp_path: Path) -> None:
     assert "`drumroll down --delete` begins anew" in answer.stderr
 
 
-def test_a_second_up_is_refused_with_the_owner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    home = Home(tmp_path / "home")
+def test_a_second_up_is_refused_with_the_owner(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     home.create()
     with claim(home, ("apiserver",)):
         assert main(["up", "--home", str(home.folder), "--no-context"]) == 1
     assert "already up" in capsys.readouterr().err
 
 
-def test_a_lock_file_left_by_a_killed_process_does_not_count(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
+def test_a_lock_file_left_by_a_killed_process_does_not_count(home: Home) -> None:
     home.create()
     (home.parts / "apiserver.lock").write_text("999999")
     assert running_parts(home) == []

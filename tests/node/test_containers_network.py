@@ -40,9 +40,7 @@ def ip(namespace, *arguments):
 @pytest.mark.parametrize(
     ("first", "left"),
     [
-        pytest.param(
-            "with namespaces.locked(folder): namespaces.share(folder)", [], id="a shared folder"
-        ),
+        pytest.param("with namespaces.locked(folder): namespaces.share(folder)", [], id="a shared folder"),
         pytest.param("", ["ours"], id="one that was not shared: an empty file stays"),
     ],
 )

@@ -31,7 +31,7 @@ class Home:
 
     @property
     def run(self) -> Path:
-        """Folder for Unix sockets: short, private to the user, gone after a reboot."""
+        """Folder for Unix sockets: short, private to the user, gone after a reboot. Its file `home` names the home."""
         if os.geteuid() == 0:
             return Path("/run/drumroll") / self.identity
         base = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/drumroll-{os.geteuid()}"
@@ -93,6 +93,7 @@ class Home:
         try:
             for folder in (*folders, self.proxy, self.logs):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.run / "home").write_text(str(self.folder.resolve()), encoding="utf-8")
         except OSError as error:
             raise Refusal(
                 f"cannot use {self.folder} as the cluster's home: {error.strerror}: {error.filename}. "

@@ -99,9 +99,13 @@ class Ground:
             return
         from drumroll.node.network_namespace import enter, is_current
 
-        await self._pod_network().ensure()
+        await self.make_network()
         if not is_current(self.network.namespace):
             enter(self.network.namespace)
+
+    async def make_network(self) -> None:
+        """Make or repair the cluster's network. Container isolation only."""
+        await self._pod_network().ensure()
 
     async def run_node(self, client: "Client", node_name: str) -> None:
         """Be the cluster's node until cancelled."""

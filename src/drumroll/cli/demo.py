@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from drumroll.assembly.abandoned import remove_abandoned
 from drumroll.assembly.daemon import start_daemon
 from drumroll.assembly.home import Home, Refusal, default_home
 from drumroll.assembly.settings import Settings
@@ -27,6 +28,7 @@ def demo(options: argparse.Namespace) -> int:
         raise Refusal(f"the demo needs the samples of a Drumroll checkout, and {samples} is not there.")
     if options.rate < 1:
         raise Refusal("--rate wants at least one request per second.")
+    remove_abandoned(home.run.parent)
     home.create()
     with progress_for(sys.stdout) as progress:
         _build_images(home, samples, progress)

@@ -6,6 +6,7 @@ import select
 import shutil
 import signal
 
+from drumroll.assembly.abandoned import remove_abandoned
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.registry import running_parts
 
@@ -19,6 +20,7 @@ def down(options: argparse.Namespace) -> int:
 
     home = home_of(options)
     if not home.folder.is_dir():
+        remove_abandoned(home.run.parent)
         print(f"There is no cluster in {home.folder}.")
         return 0
     stop_control_plane(home)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from drumroll.assembly.abandoned import remove_abandoned
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.registry import running_parts
 from drumroll.assembly.settings import Settings, is_damaged, load_settings
@@ -20,6 +21,7 @@ def up(options: argparse.Namespace) -> int:
 
     home = home_of(options)
     settings = settings_from(options, home)
+    remove_abandoned(home.run.parent)
     home.create()
     started = time.monotonic()
 
