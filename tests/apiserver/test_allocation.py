@@ -1,5 +1,7 @@
 """Addresses and node ports of Services: unique, honoured when asked for, given back."""
 
+from ipaddress import IPv4Address, IPv4Network
+
 import pytest
 
 from tests.apiserver.server import Server, service
@@ -38,6 +40,29 @@ async def test_an_address_may_be_asked_for_once(server):
 async def test_an_address_outside_of_the_range_is_refused(server):
     message = await server.refused(422, "POST", SERVICES, service("a", clusterIP="10.97.0.1"))
     assert "the provided IP is not in the valid range. The range of valid IPs is 10.96.0.0/16" in message
+
+
+async def test_services_of_another_range_are_moved_when_the_server_starts(server):
+    """As when a home changes its isolation: pods and Services have other ranges then."""
+    await server.made("POST", SERVICES, service("web", type="NodePort", ports=[{"port": 80, "nodePort": 31000}]))
+    await server.made("POST", SERVICES, service("pinned", clusterIP="10.96.3.3"))
+    await server.made("POST", SERVICES, service("headless", clusterIP="None"))
+    await server.made("POST", SERVICES, service("away", type="ExternalName", externalName="example.org", ports=[]))
+    moved = Server(server.store, services="127.96.4.0/22")
+    await moved.api.prepare()
+    items = {item["metadata"]["name"]: item["spec"] for item in (await moved.made("GET", SERVICES))["items"]}
+    assert items["kubernetes"]["clusterIP"] == "127.96.4.1"
+    assert items["headless"]["clusterIP"] == "None"
+    assert "clusterIP" not in items["away"]
+    found = [items["web"]["clusterIP"], items["pinned"]["clusterIP"]]
+    assert all(IPv4Address(address) in IPv4Network("127.96.4.0/22") for address in found)
+    assert items["web"]["clusterIPs"] == found[:1] != found[1:]
+    assert items["web"]["ports"][0]["nodePort"] == 31000
+    await moved.refused(422, "POST", SERVICES, service("twice", clusterIP=found[0]))
+    await moved.refused(422, "POST", SERVICES, service("same", type="NodePort", ports=[{"port": 1, "nodePort": 31000}]))
+    revision = moved.store.revision
+    await Server(moved.store, services="127.96.4.0/22").api.prepare()
+    assert moved.store.revision == revision
 
 
 async def test_a_refused_service_holds_nothing(server):

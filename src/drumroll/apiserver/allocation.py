@@ -56,6 +56,20 @@ class Allocator:
         self._addresses |= addresses
         self._ports |= ports
 
+    def is_elsewhere(self, service: Obj) -> bool:
+        """Whether a stored Service has an address, and none of this network."""
+        addresses, _ = _held(service)
+        return any(IPv4Address(address) not in self._network for address in addresses)
+
+    def readdress(self, service: Obj) -> None:
+        """Give a stored Service an address of this network in place of its own. Raises InternalError: all are taken."""
+        addresses, _ = _held(service)
+        address = int(self._network.network_address) + 1 if _is_kubernetes(service) else self._free_address()
+        self._addresses -= addresses
+        self._addresses.add(address)
+        service["spec"]["clusterIP"] = str(IPv4Address(address))
+        service["spec"]["clusterIPs"] = [service["spec"]["clusterIP"]]
+
     def release(self, obj: Obj) -> None:
         """Give back what a removed object held, if it is a Service."""
         if obj.get("kind") == "Service":

@@ -1,6 +1,7 @@
 """What every cluster has before anybody asks: its namespaces, and the Service `kubernetes`."""
 
 import asyncio
+import logging
 from ipaddress import IPv4Network
 
 import orjson
@@ -11,23 +12,47 @@ from drumroll.apiserver.routing import Target
 from drumroll.apiserver.writing import create, patch
 from drumroll.domain.rbac_bootstrap import bootstrap_bindings, bootstrap_roles
 from drumroll.domain.validation.policy import SYSTEM_PRIORITIES
+from drumroll.objects.errors import InternalError
 from drumroll.objects.kinds import ENDPOINT_SLICE, ENDPOINTS, NAMESPACE, PRIORITY_CLASS, SERVICE, kind_of
 from drumroll.objects.meta import Obj
 from drumroll.objects.wire import JSON, MERGE_PATCH, Request
+
+log = logging.getLogger("drumroll.apiserver")
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 async def bootstrap(cluster: Cluster, service_cidr: IPv4Network) -> None:
-    """Count what stored Services hold, and create what is missing."""
-    for record in cluster.store.select(SERVICE.resource):
-        cluster.allocator.adopt(codec.decode(record))
+    """Count what stored Services hold, move those of another range here, and create what is missing."""
+    services = [codec.decode(record) for record in cluster.store.select(SERVICE.resource)]
+    for service in services:
+        cluster.allocator.adopt(service)
+    for service in filter(cluster.allocator.is_elsewhere, services):
+        await _move(cluster, Target(SERVICE, service["metadata"]["namespace"], service["metadata"]["name"]))
     for name in NAMESPACES:
         await ensure(cluster, Target(NAMESPACE, "", name), {"metadata": {"name": name}})
     policy = [*bootstrap_roles(), *bootstrap_bindings(), *_priority_classes()]
     await asyncio.gather(*(ensure(cluster, _target(obj), obj) for obj in policy))
     address = str(service_cidr.network_address + 1)
     await ensure(cluster, Target(SERVICE, "default", "kubernetes"), _kubernetes(address))
+
+
+async def _move(cluster: Cluster, target: Target) -> None:
+    """Give a Service an address of this cluster's range: each isolation has its own, and a home may change isolation.
+
+    Nobody uses the old address any more: pods were stopped, and get to know the new one when they start.
+    """
+
+    def move(service: Obj) -> Obj:
+        before = service["spec"]["clusterIP"]
+        cluster.allocator.readdress(service)
+        log.info("service_moved key=%s from=%s to=%s", target.key, before, service["spec"]["clusterIP"])
+        return service
+
+    try:
+        await cluster.change(target, move)
+    except InternalError as error:
+        log.warning("service_not_moved key=%s message=%s", target.key, error.message)
 
 
 def _priority_classes() -> list[Obj]:
