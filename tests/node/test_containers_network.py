@@ -22,6 +22,7 @@ async def ground(tmp_path):
 
 
 ALONE = """
+while umount --lazy /run/netns 2>/dev/null; do :; done
 mount -t tmpfs none /run && mkdir /run/netns && "$0" -c "$1"
 """
 """What follows runs with mounts of its own, so that `ip netns add` there hides nothing of others."""
