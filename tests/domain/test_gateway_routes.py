@@ -12,6 +12,7 @@ from drumroll.domain.gateway.statuses import FEATURES
 from drumroll.objects.meta import Key
 from tests.domain.gateways import (
     PORTS,
+    SERVICES,
     Request,
     answer,
     backend,
@@ -22,6 +23,7 @@ from tests.domain.gateways import (
     route,
     rule,
     served,
+    service,
     translated,
 )
 
@@ -539,6 +541,14 @@ DROPPED = {
     "a code": (rule(retry={"codes": [200]}), "between 400 and 599"),
     "a cookie's name": (rule(sessionPersistence={"sessionName": "a b"}), "is no name"),
     "an idle time-out": (rule(sessionPersistence={"idleTimeout": "1h"}), "idleTimeout"),
+    "the end of a session cookie": (rule(sessionPersistence={"absoluteTimeout": "1h"}), "lifetimeType Permanent"),
+    "the end of a session by a header": (
+        rule(sessionPersistence={"type": "Header", "absoluteTimeout": "1h", "cookieConfig": {
+            "lifetimeType": "Permanent"}}), "not supported for a header"
+    ),
+    "two ways to stay": (
+        rule(to="sticky", sessionPersistence={}), "with sessionAffinity ClientIP exclude each other"
+    ),
     "a permanent cookie without an end": (
         rule(sessionPersistence={"cookieConfig": {"lifetimeType": "Permanent"}}), "absoluteTimeout"
     ),
@@ -548,13 +558,14 @@ DROPPED = {
 @pytest.mark.parametrize("name", DROPPED)
 def test_a_rule_that_cannot_be_served_is_left_out_and_the_others_are_not(name):
     wrong, words = DROPPED[name]
-    found = translated(route(wrong, rule(path("/good"), to="two")))
+    services = (*SERVICES, service("sticky", sessionAffinity="ClientIP"))
+    found = translated(route(wrong, rule(path("/good"), to="two")), services=services)
     assert served(found, Request("/good/x")) == "two"
     verdict = found.verdicts[0]
     assert verdict.refused is None
     assert words in verdict.dropped[0]
     assert verdict.dropped[0].startswith("rule 0: ")
-    alone = translated(route(wrong))
+    alone = translated(route(wrong), services=services)
     assert alone.verdicts[0].refused.reason == "UnsupportedValue"
 
 

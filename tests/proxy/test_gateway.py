@@ -245,6 +245,24 @@ async def test_a_client_stays_with_its_pod(cluster, kind):
     assert await cluster.terminate(third, "two") == "Idle"
 
 
+async def test_a_permanent_cookie_ends_when_its_time_is_up_even_if_the_client_keeps_it(cluster):
+    persistence = {
+        "sessionName": "who", "absoluteTimeout": "1s", "cookieConfig": {"lifetimeType": "Permanent"}
+    }  # fmt: skip
+    await route(cluster, "session-end", rule(backend("one"), sessionPersistence=persistence))
+    await acknowledged(cluster, "session-end")
+    front = Front(cluster, "session-end.test")
+    (cookie,) = (await front.ask())[2].getall("set-cookie")
+    assert "Max-Age=1" in cookie
+    again = {"cookie": cookie.split(";")[0]}
+    assert "set-cookie" not in (await front.ask(headers=again))[2]
+
+    async def begins_anew():
+        return (await front.ask(headers=again))[2].getall("set-cookie", [])
+
+    assert (await eventually(begins_anew))[0].split(";")[0] != again["cookie"]
+
+
 async def test_what_is_missing_costs_only_its_share(cluster):
     await route(
         cluster,

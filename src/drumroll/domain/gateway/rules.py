@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from drumroll.domain.gateway.durations import seconds_of
 from drumroll.domain.gateway.filters import Filters, read_filters
-from drumroll.domain.gateway.matches import HEADER_NAME, grpc_match, http_match
-from drumroll.domain.gateway.model import Action, Backend, Match, Retry, RouteId, Rule, Session
+from drumroll.domain.gateway.matches import grpc_match, http_match
+from drumroll.domain.gateway.model import Action, Backend, Match, Retry, RouteId, Rule
+from drumroll.domain.gateway.persistence import session_of
 from drumroll.domain.gateway.references import Fault, References, Referrer, Target
-from drumroll.objects.meta import Key, Obj, key_of, uid_of
+from drumroll.objects.meta import Obj, key_of, uid_of
 
 HIGHEST_WEIGHT = 1_000_000
 
@@ -88,9 +89,11 @@ class _Reader:
                 return backend
         try:
             timed = _timing(spec)
-            session = _session(spec.get("sessionPersistence"), self.owner.key, spec)
+            session = session_of(spec.get("sessionPersistence"), self.owner.key, spec.get("name") or "")
         except ValueError as error:
             return str(error)
+        if session and (sticky := [b.name for b in backends if isinstance(b, Backend) and b.sticky]):
+            return f"sessionPersistence and Service {sticky[0]!r} with sessionAffinity ClientIP exclude each other"
         return replace(
             timed,
             backends=() if filters.is_broken else tuple(b for b in backends if isinstance(b, Backend)),
@@ -139,23 +142,3 @@ def _timing(spec: Obj) -> Action:
     attempts = retry["attempts"] if retry.get("attempts") is not None else 1
     pause = seconds_of(retry["backoff"]) if retry.get("backoff") else 0.0
     return Action(timeout=whole, attempt_timeout=each, retry=Retry(codes, int(attempts), pause))
-
-
-def _session(spec: Obj | None, route: Key, rule: Obj) -> Session | None:
-    """The persistence asked for. Raises ValueError when it is of a kind that Envoy does not have."""
-    if spec is None:
-        return None
-    if spec.get("idleTimeout"):
-        raise ValueError("sessionPersistence.idleTimeout is not supported: use absoluteTimeout")
-    kind = spec.get("type") or "Cookie"
-    made = "-".join(part for part in ("drumroll", route.namespace, route.name, rule.get("name")) if part)
-    name = spec.get("sessionName") or made
-    if not HEADER_NAME.fullmatch(name):
-        raise ValueError(f"sessionPersistence.sessionName {name!r} is no name of a cookie or header")
-    is_permanent = (spec.get("cookieConfig") or {}).get("lifetimeType") == "Permanent"
-    if is_permanent and not spec.get("absoluteTimeout"):
-        raise ValueError("a Permanent cookie needs sessionPersistence.absoluteTimeout")
-    lifetime = max(1, round(seconds_of(spec["absoluteTimeout"]))) if is_permanent else 0
-    if kind not in {"Cookie", "Header"}:
-        raise ValueError(f"sessionPersistence.type {kind!r} is neither Cookie nor Header")
-    return Session("Cookie" if kind == "Cookie" else "Header", name, lifetime)
