@@ -80,7 +80,12 @@ class Request:
 def answer(translation, request, table="ingress/http"):
     """The Envoy route that a request gets, without the doubled ones for requests that may be asked again."""
     configuration = table_configuration(translation.tables[table], PORTS.published)
-    return next(one for one in _host(configuration, request.host)["routes"] if _matches(one["match"], request))
+    return first_route(_host(configuration, request.host)["routes"], request)
+
+
+def first_route(routes, request):
+    """The first of Envoy's routes that takes the request."""
+    return next(one for one in routes if _matches(one["match"], request))
 
 
 def served(translation, request, table="ingress/http"):

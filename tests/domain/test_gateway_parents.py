@@ -238,7 +238,8 @@ MESH = {
     "another port": (mesh(port=81), "default", "NoMatchingParent"),
     "no such service": (mesh("nobody"), "default", "NoMatchingParent"),
     "a service without an address": (mesh("bare"), "default", "NoMatchingParent"),
-    "a service of others": (mesh(namespace="default"), "b", "NotAllowedByListeners"),
+    "a service of others": (mesh(namespace="default"), "b", None),
+    "a service of others, which is not there": (mesh("nobody", namespace="default"), "b", "NoMatchingParent"),
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from drumroll.domain.comparison.copies import Copies
 from drumroll.domain.envoy import types
+from drumroll.domain.envoy.consumers import Callers
 from drumroll.domain.envoy.listeners import Certificate
 from drumroll.domain.gateway.listeners import Ports
 from drumroll.domain.gateway.translate import Translation
@@ -40,7 +41,7 @@ class Edges:
 class Inputs:
     """Everything that the configuration derives from; `certificates` are PEM pairs by Secret, checked.
 
-    `copies` are the ways of copies whose answers are compared.
+    `copies` are the ways of copies whose answers are compared. `callers` are addresses of pods by namespace.
     """
 
     services: Mapping[Key, Obj]
@@ -50,6 +51,7 @@ class Inputs:
     edges: Edges
     gateways: Translation = field(default_factory=Translation)
     copies: tuple[Copies, ...] = ()
+    callers: Callers = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from drumroll.domain.edge import add_own_ports, add_shared_ports
 from drumroll.domain.endpoint_life import Address, SliceEndpoint
 from drumroll.domain.envoy import clusters, copies, listeners, routes, types
 from drumroll.domain.envoy.carrying import carrying
+from drumroll.domain.envoy.consumers import with_consumers
 from drumroll.domain.envoy.gateway_routes import table_configuration
 from drumroll.domain.envoy.listeners import Place
+from drumroll.domain.gateway.model import Table
 from drumroll.domain.ingress import Backend, Complaint, complaint, ingress_rules
 from drumroll.domain.protocol import Protocol, protocol_of
 from drumroll.domain.splits import shares_of
@@ -103,18 +105,25 @@ def _add_port(found: Configuration, service: Obj, port: Obj, used: list[Backend]
             found.resources[types.CLUSTER][backend.cluster] = variant
             found.upstreams[backend.cluster] = upstream
     if protocol != "tcp" and has_address(service):
-        own = routes.service_routes(name, name, sticky=sticky)
-        if inputs.gateways.carried:
-            own["typed_per_filter_config"] = carrying(inputs.gateways.carried)
-        ports = inputs.edges.gateway_ports()
-        made = table_configuration(table, ports.published) if table else own
-        refuses = annotations_of(service).get(REFUSE_COPIES) == "true"
-        found.resources[types.ROUTES][name] = copies.refusing_copies(made) if refuses else made
+        found.resources[types.ROUTES][name] = _own_routes(service, name, table, inputs)
     for listener, place in _places(service, port, inputs.edges):
         resource = listeners.service_listener(listener, place, protocol, name, name)
         if not found.add_listener(resource, Owner(SERVICE.name, key)):
             text = f"port {place.port} of {place.address} belongs to {found.owners[listener].key} already"
             found.complaints.append(complaint(service, SERVICE.name, SERVICE.api_version, "PortTaken", text))
+
+
+def _own_routes(service: Obj, name: str, table: Table | None, inputs: Inputs) -> Obj:
+    """What the Service's own address answers by: its routes, else its pods; before them, who has rules of its own."""
+    published = inputs.edges.gateway_ports().published
+    if table is not None and table.hosts:
+        made = table_configuration(table, published)
+    else:
+        made = routes.service_routes(name, name, sticky=service["spec"].get("sessionAffinity") == "ClientIP")
+        if inputs.gateways.carried:
+            made["typed_per_filter_config"] = carrying(inputs.gateways.carried)
+    made = with_consumers(made, table, inputs.callers, published) if table is not None else made
+    return copies.refusing_copies(made) if annotations_of(service).get(REFUSE_COPIES) == "true" else made
 
 
 def _places(service: Obj, port: Obj, edges: Edges) -> Iterable[tuple[str, Place]]:

@@ -33,6 +33,7 @@ _MESSAGES = (
     "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2",
     "envoy.extensions.transport_sockets.tls.v3.tls_pb2",
     "envoy.extensions.transport_sockets.tls.v3.secret_pb2",
+    "envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2",
     "xds.type.v3.typed_struct_pb2",
 )
 

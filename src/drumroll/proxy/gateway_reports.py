@@ -100,7 +100,9 @@ class GatewayReports:
         for obj in self._world.classes.items():
             if obj["metadata"]["name"] in our_classes([obj]) and (obj.get("spec") or {}).get("controllerName"):
                 known = self._newest(obj)
-                done &= await self._status(GATEWAY_CLASS, known, class_status(known, now))
+                done &= await self._status(
+                    GATEWAY_CLASS, known, class_status(known, now, has_callers=bool(self._edges.host_namespace))
+                )
         for obj in self._gateways.gateways():
             done &= await self._report_gateway(self._newest(obj), now)
         verdicts: dict[str, list[Verdict]] = {}

@@ -80,6 +80,7 @@ class Gateways:
                 usable,
                 admission.stand_ins(self.admission, routes),
                 self.admission.refusals,
+                has_callers=bool(self._edges.host_namespace),
             )
         )
         wishes = [read(one) for one in _live(self._world.comparisons)]
@@ -106,6 +107,10 @@ class Gateways:
         if gone:
             self.admission = admission.look(self.admission, {uid_of(r): r for r in self.routes()}, frozenset(offers))
         return self.admission.trials != before.trials
+
+    def consumers(self) -> set[str]:
+        """The namespaces whose requests have routes of their own."""
+        return {one.namespace for table in self.translation.tables.values() for one in table.consumers}
 
     def _offer(self, name: str, resource: Obj, version: str, claims: Mapping[str, Claim]) -> Offer:
         table = self.translation.tables.get(name)

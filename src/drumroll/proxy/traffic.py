@@ -49,6 +49,7 @@ class Traffic:
         self._dirty: set[str] = set()  # clusters
         self._deleted: set[str] = set()  # uids of pods whose deletion came since the last turn
         self._clusters: dict[Key, list[str]] = {}
+        self._callers: dict[str, list[str]] = {}  # addresses of pods by namespaces whose requests have own routes
         self.revisions: dict[str, str] = {}  # address → revision of the pod that had it last
 
     def watch(self) -> None:
@@ -78,6 +79,10 @@ class Traffic:
 
     def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
         pod = new or old or {}
+        namespace = key_of(pod).namespace
+        if namespace in self._callers and self._callers[namespace] != self._world.addresses(namespace):
+            self._configure = True
+            self._wake()
         if new is not None and old is not None and is_deleting(old) == is_deleting(new):
             return
         if new is not None and not is_deleting(new):
@@ -244,7 +249,8 @@ class Traffic:
         services = {key_of(service): service for service in self._world.services.items()}
         gateways = self.gateways.translate(services, frozenset(pairs))
         copies = self.gateways.copying.copies
-        return Inputs(services, ingresses, pairs, self._certificate, self._edges, gateways, copies)
+        self._callers = {one: self._world.addresses(one) for one in sorted(self.gateways.consumers())}
+        return Inputs(services, ingresses, pairs, self._certificate, self._edges, gateways, copies, self._callers)
 
     def _certificate_in(self, key: Key) -> Certificate | None:
         secret = self._world.secrets.get(key)

@@ -75,6 +75,11 @@ class World:
         """True while a pod that may still run programs has the address."""
         return any(not is_finished(pod) for pod in self.pods.indexed("ip", ip))
 
+    def addresses(self, namespace: str) -> list[str]:
+        """From where the pods of a namespace call, in order; not those that have the machine's address."""
+        own = [pod for pod in self.pods.by_namespace(namespace) if not pod["spec"].get("hostNetwork")]
+        return sorted({ip for pod in own if (ip := pod_ip(pod)) and not is_finished(pod)})
+
     def has_replacement(self, service: Key) -> bool:
         """True when the Service selects a pod that is there to stay: ready, or on its way."""
         found = self.services.get(service)

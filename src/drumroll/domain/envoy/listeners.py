@@ -39,7 +39,7 @@ def service_listener(name: str, place: Place, protocol: Protocol, cluster: str, 
     """A Service port's listener: HTTP by `routes`, TCP straight to `cluster`, or whichever the first bytes show."""
     if protocol == "tcp":
         return _listener(name, place, [{"filters": [_tcp_proxy(cluster)]}])
-    http = {"filters": [connection_manager(name, routes, edge=False)]}
+    http = {"filters": [_source(), connection_manager(name, routes, edge=False)]}
     if protocol != "detect":
         return _listener(name, place, [http])
     http["filter_chain_match"] = {"application_protocols": ["http/1.0", "http/1.1", "h2c"]}  # type: ignore[assignment]
@@ -116,6 +116,15 @@ def connection_manager(stat_prefix: str, routes: str, *, edge: bool) -> Obj:
         "normalize_path": edge,
     }
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
+
+
+def _source() -> Obj:
+    """What notes the connection's own client address, for routes of callers; always there, so that no such route has
+    to change a listener."""
+    address = {"text_format_source": {"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"}}
+    note = {"object_key": types.SOURCE_KEY, "factory_key": "envoy.string", "format_string": address}
+    config = {"@type": types.SET_FILTER_STATE, "on_new_connection": [note]}
+    return {"name": "envoy.filters.network.set_filter_state", "typed_config": config}
 
 
 def _tcp_proxy(cluster: str) -> Obj:

@@ -34,6 +34,10 @@ TAP = _ROOT + "extensions.filters.http.tap.v3.Tap"
 FILTER_CONFIG = _ROOT + "config.route.v3.FilterConfig"
 CORS = _ROOT + "extensions.filters.http.cors.v3.Cors"
 CORS_POLICY = CORS + "Policy"
+SET_FILTER_STATE = _ROOT + "extensions.filters.network.set_filter_state.v3.Config"
+
+SOURCE_KEY = "drumroll.source"
+"""Under this name every connection to a Service has its own client's address."""
 
 ADS = {"ads": {}, "resource_api_version": "V3"}
 

@@ -16,22 +16,29 @@ from drumroll.objects.meta import Key, Obj, key_of
 class Attachment:
     """One parentRef of a route. `hosts` by listener; `services` are (Service, port number) in mesh style.
 
-    `refused` says why there is neither.
+    `refused` says why there is neither. `consumer` is the namespace whose requests alone are meant, empty for all.
     """
 
     parent: Obj
     hosts: tuple[tuple[Listener, tuple[str, ...]], ...] = ()
     services: tuple[tuple[Key, int], ...] = ()
     refused: Fault | None = None
+    consumer: str = ""
+
+    @property
+    def is_mesh(self) -> bool:
+        """Whether the parent is a Service."""
+        return self.parent.get("kind") == "Service"
 
 
 @dataclass(frozen=True, slots=True)
 class Parents:
-    """What routes may hang on. `namespaces` are labels by name."""
+    """What routes may hang on. `namespaces` are labels by name. `has_callers` where addresses tell pods apart."""
 
     gateways: Mapping[Key, Gateway]
     services: Mapping[Key, Obj]
     namespaces: Mapping[str, Mapping[str, str]]
+    has_callers: bool = True
 
 
 def attach(route: Obj, parents: Parents) -> list[Attachment]:
@@ -45,7 +52,7 @@ def attach(route: Obj, parents: Parents) -> list[Attachment]:
             if gateway is not None:
                 found.append(_to_gateway(route, parent, gateway, parents.namespaces))
         elif (group, kind) == ("", "Service"):
-            found.append(_to_service(route, parent, key, parents.services))
+            found.append(_to_service(route, parent, key, parents))
     return found
 
 
@@ -93,11 +100,17 @@ def _is_allowed(route: Obj, listener: Listener, namespaces: Mapping[str, Mapping
     return False
 
 
-def _to_service(route: Obj, parent: Obj, key: Key, services: Mapping[Key, Obj]) -> Attachment:
-    if key.namespace != route["metadata"]["namespace"]:
-        text = "a route can be a Service's only in the Service's own namespace: routes of its callers are not supported"
-        return _refuse(parent, "NotAllowedByListeners", text)
-    service = services.get(key)
+def _to_service(route: Obj, parent: Obj, key: Key, parents: Parents) -> Attachment:
+    """In the Service's own namespace a route is for everybody, elsewhere for the requests of its own namespace."""
+    here = route["metadata"]["namespace"]
+    consumer = here if here != key.namespace else ""
+    if consumer and not parents.has_callers:
+        text = (
+            f"a route of the callers in namespace {consumer!r} needs container isolation: here all pods call from one "
+            f"address. In namespace {key.namespace!r} it would be for everybody"
+        )
+        return _refuse(parent, "UnsupportedValue", text)
+    service = parents.services.get(key)
     if service is None:
         return _refuse(parent, "NoMatchingParent", f"Service {key} does not exist")
     if service["spec"].get("clusterIP") in {None, "", "None"}:
@@ -110,7 +123,7 @@ def _to_service(route: Obj, parent: Obj, key: Key, services: Mapping[Key, Obj]) 
     ]
     if not ports:
         return _refuse(parent, "NoMatchingParent", f"Service {key} has no TCP port {wanted or ''}".rstrip())
-    return Attachment(parent, services=tuple((key, number) for number in ports))
+    return Attachment(parent, services=tuple((key, number) for number in ports), consumer=consumer)
 
 
 class Claims:

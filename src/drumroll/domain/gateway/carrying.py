@@ -30,8 +30,7 @@ def with_carried(tables: Mapping[str, Table]) -> dict[str, Table]:
 def _asked(table: Table) -> set[str]:
     if table.port:
         return set()
-    rules = (rule for host in table.hosts for rule in host.rules)
-    return {name.lower() for rule in rules for name in _names(rule)}
+    return {name.lower() for rule in table.rules() for name in _names(rule)}
 
 
 def _names(rule: Rule) -> tuple[str, ...]:
@@ -45,10 +44,13 @@ def _names(rule: Rule) -> tuple[str, ...]:
 def _with_notes(table: Table) -> Table:
     if table.port:
         return table
-    hosts = tuple(
-        replace(host, rules=tuple(one for rule in host.rules for one in (rule, *_noted(rule)))) for host in table.hosts
-    )
-    return replace(table, hosts=hosts)
+    hosts = tuple(replace(host, rules=_both(host.rules)) for host in table.hosts)
+    consumers = tuple(replace(consumer, rules=_both(consumer.rules)) for consumer in table.consumers)
+    return replace(table, hosts=hosts, consumers=consumers)
+
+
+def _both(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    return tuple(one for rule in rules for one in (rule, *_noted(rule)))
 
 
 def _noted(rule: Rule) -> tuple[Rule, ...]:

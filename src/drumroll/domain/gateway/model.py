@@ -3,7 +3,7 @@
 A cluster is named by its Service port (`domain/envoy/clusters.py`). Weights, percentages and counts are as written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -196,10 +196,19 @@ class VirtualHost:
 
 
 @dataclass(frozen=True, slots=True)
+class Consumer:
+    """A namespace whose own requests to a Service go by rules of its own, first wins."""
+
+    namespace: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One of Envoy's route configurations: the virtual hosts, and where they are reached (0 for a Service's own).
 
-    `carried` are the headers to note in the baggage of requests that come this way.
+    `carried` are the headers to note in the baggage of requests that come this way. `consumers` are asked before the
+    hosts; a table with nothing else leaves everybody else to the Service's own pods.
     """
 
     name: str
@@ -207,10 +216,16 @@ class Table:
     scheme: str = "http"
     port: int = 0
     carried: tuple[str, ...] = ()
+    consumers: tuple[Consumer, ...] = ()
+
+    def rules(self) -> Iterator[Rule]:
+        """All rules, whoever they are for."""
+        for rules in (*(host.rules for host in self.hosts), *(one.rules for one in self.consumers)):
+            yield from rules
 
     def owners(self) -> Mapping[str, RouteId]:
         """The routes in it by uid."""
-        return {rule.owner.uid: rule.owner for host in self.hosts for rule in host.rules}
+        return {rule.owner.uid: rule.owner for rule in self.rules()}
 
 
 def precedence(rule: Rule) -> tuple[Rank, str, Key, str, tuple[int, int]]:

@@ -60,9 +60,11 @@ class Proofs:
 def claims_of(table: Table) -> dict[str, Claim]:
     """The claims of all routes in a table by uid."""
     parts: dict[str, list[object]] = {}
-    for host in table.hosts:
-        for rule in host.rules:
-            parts.setdefault(rule.owner.uid, []).append((host.domain, rule))
+    groups = [(host.domain, host.rules) for host in table.hosts]
+    groups += [(f"from {consumer.namespace}", consumer.rules) for consumer in table.consumers]
+    for name, rules in groups:
+        for rule in rules:
+            parts.setdefault(rule.owner.uid, []).append((name, rule))
     owners = table.owners()
     return {uid: Claim(owners[uid].generation, hash(tuple(part))) for uid, part in parts.items()}
 

@@ -43,15 +43,23 @@ class Referrer:
 class References:
     """Looks references up among the Services and the grants."""
 
-    def __init__(self, services: Mapping[Key, Obj], grants: Iterable[Obj]) -> None:
+    def __init__(self, services: Mapping[Key, Obj], grants: Iterable[Obj], *, is_mesh: bool = False) -> None:
         self._services = services
+        self._is_mesh = is_mesh
         self._grants: dict[str, list[Obj]] = {}
         for grant in grants:
             self._grants.setdefault(grant["metadata"]["namespace"], []).append(grant.get("spec") or {})
 
+    def within_mesh(self) -> "References":
+        """The same for routes of Services, which need no grant: they open nothing that their callers could not reach.
+
+        Source: gateway-api geps/gep-1426, "Namespace boundaries".
+        """
+        return References(self._services, (), is_mesh=True)
+
     def is_granted(self, who: Referrer, group: str, kind: str, key: Key) -> bool:
         """True within a namespace, and where a grant in the target's namespace says so."""
-        if who.namespace == key.namespace:
+        if self._is_mesh or who.namespace == key.namespace:
             return True
         return any(_allows(spec, who, group, kind, key.name) for spec in self._grants.get(key.namespace, ()))
 

@@ -23,6 +23,7 @@ FEATURES = (
     "HTTPRoutePortRedirect", "HTTPRouteQueryParamMatching", "HTTPRouteRequestMirror",
     "HTTPRouteRequestMultipleMirrors", "HTTPRouteRequestPercentageMirror", "HTTPRouteRequestTimeout",
     "HTTPRouteResponseHeaderModification", "HTTPRouteSchemeRedirect", "Mesh", "MeshClusterIPMatching",
+    "MeshConsumerRoute",
     "MeshHTTPRouteBackendRequestHeaderModification", "MeshHTTPRouteNamedRouteRule", "MeshHTTPRouteQueryParamMatching",
     "MeshHTTPRouteRedirectPath", "MeshHTTPRouteRedirectPort", "MeshHTTPRouteRewritePath",
     "MeshHTTPRouteSchemeRedirect", "ReferenceGrant",
@@ -58,13 +59,14 @@ class Writer:
         }
 
 
-def class_status(obj: Obj, now: datetime) -> Obj:
-    """The status of a GatewayClass of ours."""
+def class_status(obj: Obj, now: datetime, *, has_callers: bool = True) -> Obj:
+    """The status of a GatewayClass of ours. `has_callers` says that every pod calls from an address of its own."""
     known = (obj.get("status") or {}).get("conditions") or ()
     writer = Writer(obj["metadata"].get("generation") or 0, now)
     kept = [one for one in known if one.get("type") != "Accepted"]
     accepted = writer.condition(known, "Accepted", True, "Accepted", "served by Drumroll's proxy")
-    return {"conditions": [*kept, accepted], "supportedFeatures": [{"name": name} for name in FEATURES]}
+    features = FEATURES if has_callers else tuple(one for one in FEATURES if one != "MeshConsumerRoute")
+    return {"conditions": [*kept, accepted], "supportedFeatures": [{"name": name} for name in features]}
 
 
 def route_parents(route: Obj, verdicts: Iterable[tuple[Verdict, bool]], now: datetime) -> list[Obj]:

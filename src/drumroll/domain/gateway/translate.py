@@ -12,7 +12,7 @@ from drumroll.domain.gateway.attachment import Attachment, Claims, Parents, age,
 from drumroll.domain.gateway.carrying import with_carried
 from drumroll.domain.gateway.hostnames import EVERYBODY, narrowest
 from drumroll.domain.gateway.listeners import Gateway, Listener, Ports, read_gateways
-from drumroll.domain.gateway.model import RouteId, Rule, Table, VirtualHost, precedence
+from drumroll.domain.gateway.model import Consumer, RouteId, Rule, Table, VirtualHost, precedence
 from drumroll.domain.gateway.references import MALFORMED, Fault, References, Target
 from drumroll.domain.gateway.rules import Reading, read_route
 from drumroll.objects.meta import Key, Obj, uid_of
@@ -33,6 +33,7 @@ class Inputs:
     """Gateways of our classes, all routes and grants; `usable` Secrets hold certificates that Envoy takes.
 
     `stand_ins` by uid are what is served in a route's place, None for nothing: what Envoy took of it before.
+    `has_callers` says that every pod calls from an address of its own.
     """
 
     ports: Ports
@@ -44,6 +45,7 @@ class Inputs:
     usable: frozenset[Key] = frozenset()
     stand_ins: Mapping[str, Obj | None] = field(default_factory=dict)
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    has_callers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,8 @@ class _Builder:
         self.attached: dict[tuple[Key, str], int] = {}
         self.served: dict[str, Obj] = {}
         self._inputs = inputs
-        self._parents = Parents({found.key: found for found in gateways}, inputs.services, inputs.namespaces)
+        known = {found.key: found for found in gateways}
+        self._parents = Parents(known, inputs.services, inputs.namespaces, inputs.has_callers)
         self._listeners = [
             listener
             for gateway in gateways
@@ -157,19 +160,19 @@ class _Builder:
         ]
         self._claims = Claims()
         self._rules: dict[tuple[str, str], list[Rule]] = {}  # (table, domain)
-        self._mesh: dict[str, list[Rule]] = {}
+        self._mesh: dict[str, dict[str, list[Rule]]] = {}  # by Service port and consumers' namespace
 
     def take(self, route: Obj, references: References) -> None:
         """Judge a route, and serve it or what stands in for it. Raises one of MALFORMED before anything is done."""
         attachments = attach(route, self._parents)
         if not attachments:
             return
-        reading = read_route(route, references)
-        hash(reading)
+        readings = _read(route, attachments, references)
         uid = uid_of(route)
         refusal = self._inputs.refusals.get(uid)
         is_current = uid not in self._inputs.stand_ins
         for found in attachments:
+            reading = readings[found.is_mesh]
             refused = self._refused(route, found, reading, refusal)
             tables = self._serve(found, reading, count=True) if not refused and is_current else frozenset()
             clusters = frozenset(target.cluster for target in reading.targets)
@@ -182,8 +185,10 @@ class _Builder:
             self._stand_in(stand_in, references)
 
     def _stand_in(self, route: Obj, references: References) -> None:
-        reading = read_route(route, references)
-        for found in attach(route, self._parents):
+        attachments = attach(route, self._parents)
+        readings = _read(route, attachments, references)
+        for found in attachments:
+            reading = readings[found.is_mesh]
             if not self._refused(route, found, reading, None) and self._serve(found, reading, count=True):
                 self.served[uid_of(route)] = route
 
@@ -212,7 +217,7 @@ class _Builder:
         for service, number in found.services:
             port = next(p for p in self._inputs.services[service]["spec"]["ports"] if p["port"] == number)
             name = cluster_name(service.namespace, service.name, port)
-            self._mesh.setdefault(name, []).extend(reading.rules)
+            self._mesh.setdefault(name, {}).setdefault(found.consumer, []).extend(reading.rules)
             tables.add(name)
         return frozenset(tables)
 
@@ -258,7 +263,21 @@ class _Builder:
 
     def mesh_tables(self) -> dict[str, Table]:
         """What stands in the place of Services' own routes."""
-        return {
-            name: Table(name, (VirtualHost(EVERYBODY, tuple(sorted(dict.fromkeys(rules), key=precedence))),))
-            for name, rules in sorted(self._mesh.items())
-        }
+        return {name: _mesh_table(name, groups) for name, groups in sorted(self._mesh.items())}
+
+
+def _read(route: Obj, attachments: Iterable[Attachment], references: References) -> dict[bool, Reading]:
+    """The route as its parents read it, by whether they are Services. Raises one of MALFORMED."""
+    readings = {
+        is_mesh: read_route(route, references.within_mesh() if is_mesh else references)
+        for is_mesh in {found.is_mesh for found in attachments}
+    }
+    hash(tuple(readings.values()))
+    return readings
+
+
+def _mesh_table(name: str, groups: Mapping[str, Iterable[Rule]]) -> Table:
+    ordered = {group: tuple(sorted(dict.fromkeys(rules), key=precedence)) for group, rules in sorted(groups.items())}
+    hosts = (VirtualHost(EVERYBODY, ordered[""]),) if "" in ordered else ()
+    consumers = tuple(Consumer(group, rules) for group, rules in ordered.items() if group)
+    return Table(name, hosts, consumers=consumers)
