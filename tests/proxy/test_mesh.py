@@ -108,6 +108,51 @@ async def test_answers_that_break_off_are_errors_and_running_requests_are_active
         await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_tcp_connections_are_counted_by_revision(cluster, address):
+    ports = [{"name": "tcp-echo", "port": 9000, "targetPort": 9000}]
+    ip = await cluster.service(ports=ports)
+    await cluster.pod(labels={"pod-template-hash": "one"})
+    dead = await cluster.pod(labels={"pod-template-hash": "two"})
+    dead.kill()  # and still in the slice: whoever gets it is taken by the other one
+    series = ("connections_total", "connection_errors_total", "connections_active")
+
+    async def connect():
+        try:
+            reader, writer = await asyncio.open_connection(ip, 9000)
+            writer.write(b"hello\n")
+            return await reader.readline(), writer
+        except OSError:
+            return None
+
+    async def one():
+        found = await connect()
+        return found if found and found[0] else None
+
+    async def are(expected):
+        found = [await values(address, f'drumroll_tcp_{name}{{service="web"}}', "revision") for name in series]
+        return [one.get("one") for one in found] == expected
+
+    held = [await eventually(one) for _ in range(4)]
+    await eventually(lambda: are([4, 0, 4]))
+    for _, writer in held[:3]:
+        writer.close()
+    await eventually(lambda: are([4, 0, 1]))
+    await cluster.publish(programs=[])
+
+    async def is_refused():
+        found = await connect()
+        return found is None or not found[0]
+
+    async def are_errors():
+        every, failed = [await values(address, f"drumroll_tcp_{name}", "revision") for name in series[:2]]
+        return failed.get("one") == 0 and failed.get("", 0) == every.get("", -1) > 0
+
+    await eventually(is_refused)
+    await eventually(are_errors)
+    assert await values(address, "drumroll_requests_total") == {}
+    held[3][1].close()
+
+
 async def test_a_deleted_service_comes_back(cluster, address):
     before = await cluster.client.get(SERVICE, "drumroll-system", "prometheus")
     await cluster.client.delete(SERVICE, "drumroll-system", "prometheus")

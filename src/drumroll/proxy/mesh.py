@@ -152,12 +152,14 @@ class Mesh:
         from drumroll.domain.mesh.reading import Target
         from drumroll.domain.mesh.sums import active_labels
 
-        names = self._sums.clusters()
+        with self._lock:
+            names = self._sums.clusters()
         found = await asyncio.to_thread(read_clusters, self._admin, names) if names else {}
         active: dict[Labels, float] = {}
         for cluster, hosts in (found or {}).items():
             for address, reading in hosts.items():
-                labels = active_labels(Target(cluster, self._traffic.revisions.get(address.ip, "")), SYSTEM)
+                target = Target(cluster, self._traffic.revisions.get(address.ip, ""))
+                labels = active_labels(names[cluster], target, SYSTEM)
                 if labels is not None:
                     active[labels] = active.get(labels, 0.0) + reading.active
         self._active = active

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from drumroll.domain.envoy.counting import BOUNDS_MS
 from drumroll.domain.mesh.exposition import exposition
-from drumroll.domain.mesh.reading import Answer, Durations, Goal, Reading, Target, parse
+from drumroll.domain.mesh.reading import Answer, Durations, End, Goal, Reading, Target, parse
 from drumroll.domain.mesh.sums import HELP, Sums, is_error
 
 FRONT = Target("shop/front/http", "abc")
@@ -37,11 +37,15 @@ def test_envoys_text_is_read():
         'envoy_mesh_us_bucket{c="shop/front/http",r="abc",le="1000"} 3\n'
         'envoy_mesh_us_bucket{c="shop/front/http",r="abc",le="+Inf"} 4\n'
         'envoy_mesh_us_sum{c="shop/front/http",r="abc"} 5037.5\n'
+        'envoy_mesh_cx{c="shop/db/tcp",r="abc"} 7\n'
+        'envoy_mesh_cxend{c="shop/db/tcp",r="",f="UH"} 2\n'
         "envoy_other 1\n"
     )
     found = parse(text)
     assert found.answers == answered("200", 11)
     assert found.goals == {Goal(FRONT, 'say "yes"'): 1}
+    assert found.opened == {Target("shop/db/tcp", "abc"): 7}
+    assert found.ended == {End(Target("shop/db/tcp", ""), "UH"): 2}
     assert found.durations == {FRONT: Durations((3, 4), 0.0050375)}
 
 
@@ -104,6 +108,35 @@ def test_requests_of_nobody_and_of_our_own_service_are_left_out():
     ours = Target("drumroll-system/prometheus/http", "")
     sums.fold(Reading(answered("404", 1, target=Target("", "")) | answered("200", 9, target=ours)))
     assert named(sums) == {}
+
+
+def connected(opened, target=FRONT, **ends):
+    return Reading(opened={target: opened}, ended={End(target, flags): count for flags, count in ends.items()})
+
+
+def connections(sums):
+    figures = named(sums)
+    names = ("drumroll_tcp_connections_total", "drumroll_tcp_connection_errors_total")
+    return tuple(figures.get(name, {}).get(WHERE) for name in names)
+
+
+def test_connections_are_counted_when_they_reach_a_pod_and_when_they_reach_none():
+    sums = Sums()
+    sums.fold(connected(3))
+    assert connections(sums) == (3, 0)
+    sums.fold(connected(4, UF=1))  # the second pod that was tried took it
+    assert connections(sums) == (4, 0)
+    sums.fold(Reading(opened={FRONT: 4}, ended={End(FRONT, "UF,URX"): 2, End(FRONT, "-"): 3, End(FRONT, "UF"): 1}))
+    assert connections(sums) == (6, 2)
+    sums.fold(connected(1, UH=1))  # Envoy has begun anew
+    assert connections(sums) == (8, 3)
+    assert sums.clusters() == {"shop/front/http": "drumroll_tcp_connections_active"}
+    sums.fold(Reading())
+    sums.forget()
+    assert connections(sums) == (None, None)
+    assert sums.clusters() == {"shop/front/http": "drumroll_tcp_connections_active"}  # some may be open still
+    sums.fold(Reading(answered("200", 1)))
+    assert sums.clusters() == {"shop/front/http": "drumroll_requests_active"}
 
 
 def test_what_envoy_forgot_is_forgotten_and_nothing_else():

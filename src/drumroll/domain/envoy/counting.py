@@ -1,4 +1,5 @@
-"""What Envoy counts for us: each request once, under its cluster, its pod's revision and how it was answered.
+"""What Envoy counts for us: each request once, under its cluster, its pod's revision and how it was answered; each TCP
+connection when it reaches a pod and when it ends.
 
 Envoy's own statistics do the counting, tagged from what an access log would say. Nothing is written and nothing is
 read per request, so no slow reader can hold traffic up. `domain/mesh/reading.py` reads the figures back.
@@ -66,6 +67,20 @@ def access_logs() -> list[Obj]:
         _logger({"stats_scope": _GOALS, "counters": [goals]}),
         {"filter": {"status_code_filter": answered}, **_logger({"stats_scope": _SCOPE, "histograms": [duration]})},
     ]
+
+
+def tcp_access_log() -> Obj:
+    """For a TCP proxy, its `access_log` and when it is written: count every connection to a pod, and every end.
+
+    Two moments, since a connection may last for days. Whether one failed, the flags of its end say.
+    """
+    opened = {"stat": {"name": "cx", "tags": _TARGET}, "value_fixed": 1}
+    ended = {"stat": {"name": "cxend", "tags": [*_TARGET, _ANSWER[1]]}, "value_fixed": 1}
+    logs = [
+        {"filter": {"log_type_filter": {"types": [moment]}}, **_logger({"stats_scope": _SCOPE, "counters": [counter]})}
+        for moment, counter in (("TcpUpstreamConnected", opened), ("TcpConnectionEnd", ended))
+    ]
+    return {"access_log": logs, "access_log_options": {"flush_access_log_on_connected": True}}
 
 
 def stats_config() -> Obj:

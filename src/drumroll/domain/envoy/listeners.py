@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drumroll.domain.envoy import types
-from drumroll.domain.envoy.counting import access_logs
+from drumroll.domain.envoy.counting import access_logs, tcp_access_log
 from drumroll.domain.envoy.sessions import filters
 from drumroll.domain.protocol import Protocol
 from drumroll.objects.meta import Obj
@@ -135,6 +135,7 @@ def _tcp_proxy(cluster: str) -> Obj:
         "idle_timeout": "0s",
         "max_connect_attempts": 3,
         "hash_policy": [{"source_ip": {}}],
+        **tcp_access_log(),
     }
     return {"name": "envoy.filters.network.tcp_proxy", "typed_config": config}
 

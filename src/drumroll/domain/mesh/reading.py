@@ -32,6 +32,13 @@ class Goal(NamedTuple):
     name: str
 
 
+class End(NamedTuple):
+    """How a TCP connection ended, by Envoy's flags."""
+
+    target: Target
+    flags: str
+
+
 @dataclass(frozen=True, slots=True)
 class Durations:
     """How many requests took no longer than each bound, the last one being infinity; and their sum in seconds."""
@@ -47,9 +54,11 @@ class Reading:
     answers: Mapping[Answer, int] = field(default_factory=dict)
     durations: Mapping[Target, Durations] = field(default_factory=dict)
     goals: Mapping[Goal, int] = field(default_factory=dict)
+    opened: Mapping[Target, int] = field(default_factory=dict)
+    ended: Mapping[End, int] = field(default_factory=dict)
 
 
-_LINE = re.compile(r'envoy_mesh_(rq|goal|us_bucket|us_sum)\{(.*?)(?:,le="[^"]*")?\} (\S+)$')
+_LINE = re.compile(r'envoy_mesh_(rq|goal|cx|cxend|us_bucket|us_sum)\{(.*?)(?:,le="[^"]*")?\} (\S+)$')
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -59,6 +68,8 @@ def parse(text: str) -> Reading:
     buckets: dict[Target, list[int]] = {}
     sums: dict[Target, float] = {}
     goals: dict[Goal, int] = {}
+    opened: dict[Target, int] = {}
+    ended: dict[End, int] = {}
     for family, labels, value in _lines(text):
         target = Target(labels.get("c", ""), labels.get("r", ""))
         if family == "rq":
@@ -67,12 +78,16 @@ def parse(text: str) -> Reading:
         elif family == "goal":
             if labels.get("t"):
                 goals[Goal(target, labels["t"])] = int(float(value))
+        elif family == "cx":
+            opened[target] = int(float(value))
+        elif family == "cxend":
+            ended[End(target, labels.get("f", ""))] = int(float(value))
         elif family == "us_sum":
             sums[target] = float(value) / 1e6
         else:  # in the order of their bounds
             buckets.setdefault(target, []).append(int(float(value)))
     durations = {target: Durations(tuple(counts), sums.get(target, 0.0)) for target, counts in buckets.items()}
-    return Reading(answers, durations, goals)
+    return Reading(answers, durations, goals, opened, ended)
 
 
 def _lines(text: str) -> Iterator[tuple[str, Mapping[str, str], str]]:

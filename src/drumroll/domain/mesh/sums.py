@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from drumroll.domain.envoy.counting import BOUNDS_MS
-from drumroll.domain.mesh.reading import Answer, Durations, Goal, Reading, Target
+from drumroll.domain.mesh.reading import Answer, Durations, End, Goal, Reading, Target
 from drumroll.domain.promql.values import NAME, Labels, labels_from
 
 REQUESTS = "drumroll_requests_total"
@@ -12,6 +12,9 @@ ERRORS = "drumroll_request_errors_total"
 GOALS = "drumroll_goals_total"
 DURATION = "drumroll_request_duration_seconds"
 ACTIVE = "drumroll_requests_active"
+CONNECTIONS = "drumroll_tcp_connections_total"
+CONNECTION_ERRORS = "drumroll_tcp_connection_errors_total"
+CONNECTIONS_ACTIVE = "drumroll_tcp_connections_active"
 
 HELP = {
     REQUESTS: ("counter", "Requests that ended, by how they were answered; code 0: the client left before the answer."),
@@ -22,9 +25,13 @@ HELP = {
     GOALS: ("counter", "Answers with the header x-drumroll-goal, by its value: what an A/B test hopes for."),
     DURATION: ("histogram", "Seconds from a request's first byte to the last byte of its answer."),
     ACTIVE: ("gauge", "Requests, and open WebSockets, at the moment."),
+    CONNECTIONS: ("counter", "TCP connections to Services that do not speak HTTP: those that reached a pod or failed."),
+    CONNECTION_ERRORS: ("counter", "TCP connections that reached no pod: none was ready, or it did not answer."),
+    CONNECTIONS_ACTIVE: ("gauge", "TCP connections at the moment, of Services that had no HTTP request."),
 }
 
 _BOUNDS = (*(f"{bound / 1000:g}" for bound in BOUNDS_MS), "+Inf")
+_UNREACHED = frozenset(("UH", "URX", "UO", "NC", "NR"))
 _BROKEN = frozenset(("UC", "UR", "UPE", "UF", "UT", "UO", "UH", "LR", "SI", "DPE"))
 """Envoy's flags for what went wrong beyond the client."""
 _GRPC_ERRORS = frozenset(("2", "4", "12", "13", "14", "15"))
@@ -56,6 +63,16 @@ def is_error(answer: Answer) -> bool:
     return not _BROKEN.isdisjoint(answer.flags.split(","))
 
 
+def is_failure(end: End) -> bool:
+    """True when a connection reached no pod. One that reached the second pod that was tried is flagged UF only."""
+    return not _UNREACHED.isdisjoint(end.flags.split(","))
+
+
+def added_of(count: int, before: int) -> int:
+    """What was counted since; a count that is less than before has begun anew."""
+    return count - before if count >= before else count
+
+
 class Sums:
     """Add one reading after another with `fold`. Requests of the namespace `system` are left out."""
 
@@ -64,6 +81,9 @@ class Sums:
         self._answers: Mapping[Answer, int] = {}
         self._durations: Mapping[Target, Durations] = {}
         self._goals: Mapping[Goal, int] = {}
+        self._opened: Mapping[Target, int] = {}
+        self._ended: Mapping[End, int] = {}
+        self._tcp: set[str] = set()  # clusters; a connection may outlive Envoy's memory of its beginning
         self._labels: dict[Answer, tuple[Labels, Labels]] = {}
         self._totals: dict[Labels, float] = {}
         self._histograms: dict[Target, _Histogram] = {}
@@ -74,15 +94,21 @@ class Sums:
             labels = self._labels.get(answer) or self._new_labels(answer)
             if labels is None:
                 continue
-            before = self._answers.get(answer, 0)
-            added = count - before if count >= before else count
+            added = added_of(count, self._answers.get(answer, 0))
             self._totals[labels[0]] = self._totals.get(labels[0], 0.0) + added
             self._totals[labels[1]] = self._totals.get(labels[1], 0.0) + (added if is_error(answer) else 0)
         for target, durations in reading.durations.items():
             self._fold_durations(target, durations)
         for goal, count in reading.goals.items():
             self._fold_goal(goal, count)
+        for target, count in reading.opened.items():
+            self._fold_connections(target, added_of(count, self._opened.get(target, 0)), 0)
+        for end, count in reading.ended.items():
+            failed = added_of(count, self._ended.get(end, 0)) if is_failure(end) else 0
+            self._fold_connections(end.target, failed, failed)
         self._answers, self._durations, self._goals = reading.answers, reading.durations, reading.goals
+        self._opened, self._ended = reading.opened, reading.ended
+        self._tcp |= {target.cluster for target in self._connected()}
 
     def figures(self) -> Iterator[tuple[Labels, float]]:
         """Every series with its value."""
@@ -90,9 +116,13 @@ class Sums:
         for histogram in self._histograms.values():
             yield from zip(histogram.labels, (*histogram.counts, histogram.total, histogram.counts[-1]), strict=True)
 
-    def clusters(self) -> set[str]:
-        """The Envoy clusters that had a request."""
-        return {answer.target.cluster for answer in self._labels}
+    def clusters(self) -> dict[str, str]:
+        """The Envoy clusters that had a request or a connection, each with the name of what is active there."""
+        return dict.fromkeys(self._tcp, CONNECTIONS_ACTIVE) | {answer.target.cluster: ACTIVE for answer in self._labels}
+
+    def _connected(self) -> set[Target]:
+        """The targets of the TCP connections that Envoy remembers, or that were tried."""
+        return self._opened.keys() | {end.target for end in self._ended}
 
     def forget(self) -> None:
         """Drop what Envoy has forgotten, an hour after its last request."""
@@ -100,6 +130,7 @@ class Sums:
         for answer in gone:
             del self._labels[answer]
         kept = {labels for pair in self._labels.values() for labels in pair}
+        kept |= {labels for target in self._connected() for labels in self._connection_labels(target)}
         kept |= {labels for goal in self._goals if (labels := self._goal_labels(goal)) is not None}
         self._totals = {labels: value for labels, value in self._totals.items() if labels in kept}
         targets = {answer.target for answer in self._labels}
@@ -121,11 +152,21 @@ class Sums:
         place = place_of(goal.target, self._system)
         return labels_from([(NAME, GOALS), *place, ("goal", goal.name)]) if place is not None else None
 
+    def _connection_labels(self, target: Target) -> tuple[Labels, ...]:
+        place = place_of(target, self._system)
+        if place is None:
+            return ()
+        return tuple(labels_from([(NAME, name), *place]) for name in (CONNECTIONS, CONNECTION_ERRORS))
+
+    def _fold_connections(self, target: Target, added: int, failed: int) -> None:
+        for labels, count in zip(self._connection_labels(target), (added, failed), strict=False):
+            self._totals[labels] = self._totals.get(labels, 0.0) + count
+
     def _fold_goal(self, goal: Goal, count: int) -> None:
         labels = self._goal_labels(goal)
         if labels is not None:
-            before = self._goals.get(goal, 0)
-            self._totals[labels] = self._totals.get(labels, 0.0) + (count - before if count >= before else count)
+            added = added_of(count, self._goals.get(goal, 0))
+            self._totals[labels] = self._totals.get(labels, 0.0) + added
 
     def _fold_durations(self, target: Target, durations: Durations) -> None:
         if len(durations.counts) != len(_BOUNDS):
@@ -150,7 +191,7 @@ def _histogram_labels(place: Place) -> tuple[Labels, ...]:
     return (*buckets, *(labels_from([(NAME, f"{DURATION}_{part}"), *place]) for part in ("sum", "count")))
 
 
-def active_labels(target: Target, system: str) -> Labels | None:
-    """The series of a target's active requests; None when they are nobody's."""
+def active_labels(name: str, target: Target, system: str) -> Labels | None:
+    """The series of that name of what is active at a target; None when it is nobody's."""
     place = place_of(target, system)
-    return labels_from([(NAME, ACTIVE), *place]) if place is not None else None
+    return labels_from([(NAME, name), *place]) if place is not None else None
