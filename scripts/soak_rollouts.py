@@ -23,10 +23,10 @@ class History:
         self._chance = random.Random(seed)
 
     def begin(self) -> None:
-        """Build the versions, and wait until the first one serves."""
+        """Build the versions, and wait until the first one serves: after another history it comes by a canary too."""
         shop.build(self._cluster, "faulty", "1", "2", "3")
         self._cluster.kubectl("apply", "-f", str(EXAMPLE))
-        self._cluster.until(lambda: self.status.get("phase") == "Healthy", "the first version is healthy")
+        self._cluster.until(self._is_over, "the first version is healthy", 180)
 
     def happen(self) -> None:
         """Everything that happens, with pauses of any length, and the end of it."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
+
 from drumroll.domain.actions import Action, Create, Delete, Patch, Plan, Record
 from drumroll.domain.rollout.decide import decide
 from drumroll.domain.rollout.inputs import Inputs
@@ -84,10 +86,8 @@ class World:
     # the controller
 
     def inputs(self) -> Inputs:
-        everything = copy.deepcopy(
-            (self.rollout, self.sets, self.pods, self.services, self.endpoints, self.route)
-        )  # fmt: skip
-        found, sets, pods, services, endpoints, route = everything
+        everything = [self.rollout, self.sets, self.pods, self.services, self.endpoints, self.route]
+        found, sets, pods, services, endpoints, route = orjson.loads(orjson.dumps(everything))  # copies, fast
         slices = [
             {
                 "metadata": {

@@ -45,10 +45,11 @@ def run_blue_green(turn: Turn) -> Turn:
 
 
 def restarted(turn: Turn) -> Turn:
-    """The turn that begins an update anew: nothing of the one before counts any more."""
+    """The turn that begins an update anew: nothing of the one before counts any more, nor of a canary before it."""
     turn = without_pause(turn).with_status(
         currentPodHash=turn.pod_hash, abort=None, abortedAt=None, promoteFull=None, controllerPause=None
     )
+    turn = turn.with_status(currentStepHash=None, currentStepIndex=None, canary=None)
     fields = ("prePromotionAnalysisRunStatus", "postPromotionAnalysisRunStatus", "scaleUpPreviewCheckPoint")
     return _looked(turn.with_part(PART, dict.fromkeys(fields)))
 

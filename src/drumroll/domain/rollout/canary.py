@@ -10,7 +10,7 @@ from drumroll.domain.actions import Record
 from drumroll.domain.rollout.analysis import Scene, judge
 from drumroll.domain.rollout.canary_sizes import with_sizes
 from drumroll.domain.rollout.failing import failure
-from drumroll.domain.rollout.inputs import Turn
+from drumroll.domain.rollout.inputs import Turn, hash_of
 from drumroll.domain.rollout.pause import (
     CANARY_PAUSE,
     is_pause_over,
@@ -20,7 +20,7 @@ from drumroll.domain.rollout.pause import (
     without_pause,
 )
 from drumroll.domain.rollout.revision import revision_of
-from drumroll.domain.rollout.sizing import is_at_desired, is_enough
+from drumroll.domain.rollout.sizing import desired, is_at_desired, is_enough
 from drumroll.domain.rollout.steps import current_step, describe_step, is_through, kind_of_step, step_hash, step_index
 from drumroll.domain.rollout.weights import (
     asked_weights,
@@ -50,10 +50,10 @@ def run_canary(turn: Turn) -> Turn:
 
 
 def is_changed(turn: Turn) -> bool:
-    """Whether the template or the steps are others than those that the status is about."""
-    status = turn.status
-    known, steps = status.get("currentPodHash"), status.get("currentStepHash")
-    return bool(known and known != turn.pod_hash) or bool(steps and steps != step_hash(turn.rollout))
+    """Whether the template, the steps or the strategy are others than those that the status is about."""
+    known = turn.status.get("currentPodHash")
+    steps = turn.status.get("currentStepHash") or ""  # which only canaries have
+    return bool(known) and (known != turn.pod_hash or steps != step_hash(turn.rollout))
 
 
 def restarted(turn: Turn) -> Turn:
@@ -61,6 +61,7 @@ def restarted(turn: Turn) -> Turn:
 
     Back at the stable template there is nothing to step through.
     """
+    turn = _replaced(turn)
     steps = len(turn.rollout.steps)
     index = None if steps == 0 else steps if turn.status.get("stableRS") == turn.pod_hash else 0
     turn = without_pause(turn).with_status(
@@ -70,12 +71,25 @@ def restarted(turn: Turn) -> Turn:
         abort=None,
         abortedAt=None,
         promoteFull=None,
+        blueGreen=None,
     )
     fields = ("currentStepAnalysisRunStatus", "currentBackgroundAnalysisRunStatus", "currentExperiment")
     turn = turn.with_part("canary", dict.fromkeys(fields))
     if steps and index == steps:
         return turn.then([Record(turn.inputs.rollout, "Normal", "SkipSteps", "Rollback to stable")])
     return turn
+
+
+def _replaced(turn: Turn) -> Turn:
+    """The turn in which a canary that has traffic is the stable one from now on, when somebody has deleted that one:
+    nobody else is left to bear the traffic until the next canary is up.
+    """
+    bearing = former_canary(turn)
+    heir = next((rs for rs in turn.sets.older if bearing and hash_of(rs) == bearing and rs.available > 0), None)
+    if heir is None or turn.sets.stable is not None or is_promoted(turn):
+        return turn
+    text = f"The stable replica set is gone: {heir.name}, which has traffic, takes its place"
+    return turn.then([Record(turn.inputs.rollout, "Warning", "StableReplaced", text)]).with_status(stableRS=bearing)
 
 
 def _relieved(turn: Turn) -> Turn:
@@ -122,7 +136,7 @@ def _paused(turn: Turn) -> Turn:
     """The turn that notes that it waits at a pause step, and when it goes on."""
     step = current_step(turn.rollout, turn.status)
     if step is None or kind_of_step(step) != "pause":
-        return without_pause(turn, CANARY_PAUSE) if pause_condition(turn.status, CANARY_PAUSE) else turn
+        return without_pause(turn, CANARY_PAUSE)  # and without the mark of a pause that a person has ended
     if not _steps_count(turn):
         return turn
     condition = pause_condition(turn.status, CANARY_PAUSE)
@@ -182,9 +196,13 @@ def _is_done(turn: Turn, step: Obj) -> bool:
 
 
 def _is_asked(turn: Turn, weight: int) -> bool:
-    """Whether the traffic has the weight of the step: pods of the canary that come and go may hold it back."""
-    asked = (asked_weights(turn).get("canary") or {}).get("weight")
-    return turn.rollout.traffic_routing is None or turn.rollout.replicas == 0 or asked == weight
+    """Whether the traffic has the weight of the step: pods of the canary that come and go may hold it back.
+
+    A canary that is to have no pods now (setCanaryScale: 0) never gets it, and is not waited for.
+    """
+    if turn.rollout.traffic_routing is None or desired(turn.rollout, turn.status, turn.sets).new == 0:
+        return True
+    return bool((asked_weights(turn).get("canary") or {}).get("weight") == weight)
 
 
 def promotion(turn: Turn) -> str:

@@ -22,16 +22,17 @@ def led_to(turn: Turn, name: str, replica_set: ReplicaSet | None, *, at_once: bo
     """Lead a Service to a replica set's pods, as soon as one of them is available.
 
     A Service that no Rollout has managed so far has pods without regard to their hash: it waits for all of them, unless
-    the switch is wanted `at_once`.
+    the switch is wanted `at_once`. A Rollout of no replicas has no pods to wait for.
     """
     service, wanted = turn.inputs.services.get(name), hash_of(replica_set)
     if service is None or replica_set is None:
         return Switch()
     current = selected_hash(service)
+    is_empty = turn.rollout.replicas == 0
     if current == wanted and annotations_of(service).get(MANAGED_BY) == turn.rollout.name:
-        return Switch((), is_done=leads_to(turn, name, replica_set))
+        return Switch((), is_done=is_empty or leads_to(turn, name, replica_set))
     enough = replica_set.available >= (1 if current else max(1, replica_set.replicas))
-    if current != wanted and not enough and not at_once:
+    if current != wanted and not (enough or at_once or is_empty):
         return Switch()
     return Switch(switch(turn, name, wanted))
 

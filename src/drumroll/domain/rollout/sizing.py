@@ -162,6 +162,8 @@ def routed(rollout: Rollout, status: Obj) -> Sizes:
     new = at_least(rollout, ceiling_share(wanted, weight, most)) if count is None else count
     if not strategy.get("dynamicStableScale"):
         return Sizes(new, wanted)
+    if scale_in_force(rollout, status) is not None:
+        weight = min(weight, set_weight(rollout, status))  # a canary larger than its traffic bears no more of it
     stable = ceiling_share(wanted, most - weight, most)
     weights = (status.get("canary") or {}).get("weights")
     if weights:

@@ -63,7 +63,8 @@ def _scale(where: str, step: Obj, rollout: Rollout) -> Iterator[str]:
     scale = step["setCanaryScale"]
     if rollout.traffic_routing is None:
         yield f"{where}: SetCanaryScale requires TrafficRouting to be set"
-    chosen = [name for name in ("weight", "replicas", "matchTrafficWeight") if scale.get(name) not in (None, False)]
+    chosen = [name for name in ("weight", "replicas") if scale.get(name) is not None]  # 0 is a choice too
+    chosen += ["matchTrafficWeight"] if scale.get("matchTrafficWeight") else []
     if len(chosen) != 1:
         yield f"{where}: choose one of weight, replicas and matchTrafficWeight"
     weight, replicas = scale.get("weight"), scale.get("replicas")

@@ -118,6 +118,12 @@ def _may_move(turn: Turn, weight: int) -> bool:
     return stable.available >= min(needed, max(1, needed - fence_of(turn.rollout).unavailable))
 
 
+def _goes_back(turn: Turn, weight: int) -> bool:
+    """Whether traffic is to leave pods that serve it, for the stable ones."""
+    current = int((asked_weights(turn).get("canary") or {}).get("weight") or 0)
+    return weight < current and turn.sets.stable is not None and _is_borne(turn)
+
+
 def _is_borne(turn: Turn) -> bool:
     """Whether the canary that was given the present weight has a pod that serves."""
     bearing = (asked_weights(turn).get("canary") or {}).get("podTemplateHash")
@@ -166,7 +172,12 @@ def _has_traffic(turn: Turn) -> bool:
 
 
 def _is_others(turn: Turn, service: str) -> bool:
-    """Whether a Service leads to pods of another template than the new one, the stable one among them."""
+    """Whether a Service leads to pods of another template than the new one, the stable one among them.
+
+    One that the new pods have traffic by was led to them before: somebody else has led it away since.
+    """
+    if asked_weight(turn) > 0:
+        return False
     selected = selected_hash(turn.inputs.services.get(service))
     return selected != turn.pod_hash and selected in {hash_of(rs) for rs in turn.sets.all}
 
@@ -178,7 +189,9 @@ def with_traffic(turn: Turn, led: Led) -> Turn:
     wanted = wanted_weight(turn)
     before = asked_weights(turn)
     current = int((before.get("canary") or {}).get("weight") or 0)
-    is_led = led.stable if is_promoted(turn) else led.canary or wanted.weight <= current
+    is_led = (
+        led.stable if is_promoted(turn) or _goes_back(turn, wanted.weight) else led.canary or wanted.weight <= current
+    )
     is_held = before and not (is_led and _may_move(turn, wanted.weight))
     if is_held:
         wanted = replace(wanted, weight=current, pod_hash=before["canary"].get("podTemplateHash") or "")
