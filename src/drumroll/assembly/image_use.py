@@ -17,7 +17,10 @@ def images_in_use(home: Home, images: "ImageStore") -> dict[str, str]:
     """
     if not any(part.name == "apiserver" for part in running_parts(home)):
         if home.store.exists():
-            raise Refusal("the cluster is down, so its revisions cannot be asked. Start it first, or use --force.")
+            raise Refusal(
+                "the cluster is down, so nobody knows whether a revision still needs the image. "
+                "Start it with `drumroll up`, or use --force."
+            )
         return {}
     return asyncio.run(_collect(home, images))
 

@@ -125,16 +125,17 @@ class _Builder:
             if instruction.keyword == "ARG":
                 self._declare(instruction, global_args, global_args)
             elif instruction.keyword == "FROM":
-                return self._base(instruction, global_args), instructions[index + 1 :]
+                rest = instructions[index + 1 :]
+                return self._base(instruction, global_args, 1 + len(rest)), rest
             else:
                 raise instruction.error(
                     f"{instruction.keyword} stands before FROM: begin with FROM scratch, FROM host or FROM <image>"
                 )
         raise BuildError(f"{file}: there is no FROM: begin with FROM scratch, FROM host or FROM <image>")
 
-    def _base(self, instruction: Instruction, args: dict[str, str]) -> _State:
+    def _base(self, instruction: Instruction, args: dict[str, str], steps: int) -> _State:
         name = expand(instruction.value, args).split()[0]
-        self._say(f"[1] FROM {name}")
+        self._say(f"[1/{steps}] FROM {name}")
         if name == "scratch":
             return _State(ImageTree([]), [], {}, host_root=False)
         if name == "host":

@@ -210,7 +210,11 @@ def test_status_fails_for_what_is_degraded_and_for_what_takes_too_long(api, spac
         (["get", "nobody"], 1, 'there is no Rollout and no Deployment "nobody" in the namespace "default"'),
         (["get", "pod/web"], 1, "write NAME, rollout/NAME or deployment/NAME"),
         (["get", "web", "--context", "other"], 1, "no entry 'other' in contexts"),
-        (["get", "web", "--kubeconfig", "/nowhere"], 1, "there is no kubeconfig: /nowhere does not exist"),
+        (
+            ["get", "web", "--kubeconfig", "/nowhere"],
+            1,
+            "there is no kubeconfig: /nowhere does not exist. Start a cluster",
+        ),
         (["retry", "pod", "web"], 2, "write NAME, or one of rollout, experiment and NAME"),
         (["set", "image", "web", "shop:2"], 2, "is not CONTAINER=IMAGE"),
         (["status", "web", "-t", "soon"], 2, "is not a duration"),

@@ -41,7 +41,9 @@ def carry_out(options: argparse.Namespace, work: Work) -> int:
     try:
         return asyncio.run(_carry_out(options, work))
     except KubeconfigError as error:
-        raise Refusal(str(error)) from error
+        missing = not any(path.exists() for path in kubeconfigs(options))
+        advice = " Start a cluster with `drumroll up`, or name another file with --kubeconfig." if missing else ""
+        raise Refusal(f"{error}.{advice}") from error
     except JSONDecodeError as error:
         raise Refusal("whoever answers there is no Kubernetes API server: its answer is no JSON.") from error
     except ApiError as error:
