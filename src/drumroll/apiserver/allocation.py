@@ -8,6 +8,7 @@ import random
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from drumroll.apiserver.failures import refused
+from drumroll.domain.strategy import needs_node_ports
 from drumroll.objects.errors import FieldError, InternalError
 from drumroll.objects.kinds import SERVICE
 from drumroll.objects.meta import Obj
@@ -92,7 +93,7 @@ class Allocator:
         try:
             if spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
                 self._assign_address(service, claims, known_addresses)
-            if _needs_node_ports(spec):
+            if needs_node_ports(spec):
                 self._assign_ports(service, claims, known_ports)
         except BaseException:
             claims.undo()
@@ -179,12 +180,6 @@ class Allocator:
 def _is_kubernetes(service: Obj) -> bool:
     metadata = service["metadata"]
     return (metadata.get("namespace"), metadata.get("name")) == ("default", "kubernetes")
-
-
-def _needs_node_ports(spec: Obj) -> bool:
-    if spec.get("type") == "LoadBalancer":
-        return bool(spec.get("allocateLoadBalancerNodePorts", True))
-    return spec.get("type") == "NodePort"
 
 
 def _held(service: Obj) -> tuple[set[int], set[int]]:

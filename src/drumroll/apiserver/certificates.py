@@ -99,7 +99,7 @@ def _load_key(path: Path) -> "EllipticCurvePrivateKey":
 def _make_ca(pair: Pair, at: datetime) -> None:
     from cryptography import x509
 
-    key = _new_key()
+    key = new_key()
     name = _name("drumroll-ca", ())
     builder = (
         _builder(name, name, at, _CA_LIFE)
@@ -119,7 +119,7 @@ def _make_leaf(
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     issuer = x509.load_pem_x509_certificate(ca.certificate.read_bytes())
-    ca_key, key = _load_key(ca.key), _new_key()
+    ca_key, key = _load_key(ca.key), new_key()
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = (
         _builder(_name(common_name, organizations), issuer.subject, at, _LEAF_LIFE)
@@ -134,7 +134,8 @@ def _make_leaf(
     _sign_and_write(builder, ca_key, key, pair)
 
 
-def _new_key() -> "EllipticCurvePrivateKey":
+def new_key() -> "EllipticCurvePrivateKey":
+    """A private key of the kind that everything here is signed with."""
     from cryptography.hazmat.primitives.asymmetric import ec
 
     return ec.generate_private_key(ec.SECP256R1())

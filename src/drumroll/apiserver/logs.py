@@ -1,7 +1,4 @@
-"""pods/log: the node keeps the logs; this passes its answer through.
-
-The Node object named by the pod carries the path of the node's Unix socket in an annotation.
-"""
+"""pods/log: the node keeps the logs; this passes its answer through."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -12,24 +9,22 @@ import h11
 from drumroll.apiserver import codec
 from drumroll.apiserver.answering import TEXT
 from drumroll.apiserver.cluster import Cluster
+from drumroll.apiserver.node_socket import connect, node_socket
 from drumroll.apiserver.routing import Target
 from drumroll.objects.errors import (
     ApiError,
     BadRequest,
     FieldError,
-    InternalError,
     ServiceUnavailable,
     from_status,
     invalid,
 )
-from drumroll.objects.kinds import NODE, POD
+from drumroll.objects.kinds import POD
 from drumroll.objects.meta import Obj, annotations_of, parse_timestamp
 from drumroll.objects.wire import Request, Response
 
-SOCKET_ANNOTATION = "drumroll.dev/node-socket"
 _PASSED = ("follow", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "previous", "limitBytes")
 _SMALLEST = {"tailLines": 0, "limitBytes": 1, "sinceSeconds": 1}
-_CONNECT_SECONDS = 5.0
 
 
 async def logs(cluster: Cluster, target: Target, request: Request) -> Response:
@@ -89,24 +84,8 @@ def container_of(pod: Obj, wanted: str) -> str:
     )
 
 
-def node_socket(cluster: Cluster, pod: Obj) -> str:
-    """Where the pod's node listens. Raises BadRequest when it has none yet, InternalError when that is gone."""
-    node_name = (pod.get("spec") or {}).get("nodeName") or ""
-    if not node_name:
-        raise BadRequest(f"pod {pod['metadata']['name']} does not have a host assigned")
-    record = cluster.store.get(NODE.resource, node_name)
-    socket = annotations_of(codec.decode(record)).get(SOCKET_ANNOTATION, "") if record else ""
-    if not socket:
-        raise InternalError(f'the node "{node_name}" cannot be asked: it is gone, or is none of this cluster')
-    return socket
-
-
 async def _ask(socket: str, path: str) -> Response:
-    try:
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(socket)
-    except (OSError, TimeoutError) as error:
-        raise ServiceUnavailable(f"the node does not answer at {socket}: {error}") from error
+    reader, writer = await connect(socket)
     try:
         connection = h11.Connection(h11.CLIENT)
         headers = [("Host", "node"), ("Connection", "close")]

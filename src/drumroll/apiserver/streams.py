@@ -13,7 +13,8 @@ from drumroll.apiserver import codec
 from drumroll.apiserver.answering import text
 from drumroll.apiserver.cluster import Cluster
 from drumroll.apiserver.failures import no_method
-from drumroll.apiserver.logs import container_of, node_socket
+from drumroll.apiserver.logs import container_of
+from drumroll.apiserver.node_socket import node_socket
 from drumroll.apiserver.routing import Target
 from drumroll.apiserver.streams_node import NodeRefusal, open_node
 from drumroll.objects.errors import BadRequest

@@ -4,6 +4,7 @@ import asyncio
 
 import h11
 
+from drumroll.apiserver.node_socket import connect
 from drumroll.objects import stream
 from drumroll.objects.errors import ServiceUnavailable
 
@@ -45,11 +46,7 @@ class NodeConnection:
 
 async def open_node(socket: str, path: str) -> NodeConnection:
     """The upgraded connection. Raises NodeRefusal, and ServiceUnavailable when it does not answer."""
-    try:
-        async with asyncio.timeout(_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(socket)
-    except (OSError, TimeoutError) as error:
-        raise ServiceUnavailable(f"the node does not answer at {socket}: {error}") from error
+    reader, writer = await connect(socket)
     try:
         async with asyncio.timeout(_SECONDS):
             await _upgrade(reader, writer, path)

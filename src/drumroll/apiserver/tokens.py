@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from drumroll.apiserver.certificates import new_key
 from drumroll.objects.meta import Obj
 
 if TYPE_CHECKING:
@@ -113,14 +114,8 @@ class Signer:
 
     def _key(self) -> "EllipticCurvePrivateKey":
         if self._loaded is None:
-            self._loaded = _new_key() if self._key_file is None else _stored_key(self._key_file)
+            self._loaded = new_key() if self._key_file is None else _stored_key(self._key_file)
         return self._loaded
-
-
-def _new_key() -> "EllipticCurvePrivateKey":
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    return ec.generate_private_key(ec.SECP256R1())
 
 
 def _stored_key(path: Path) -> "EllipticCurvePrivateKey":
@@ -141,7 +136,7 @@ def _stored_key(path: Path) -> "EllipticCurvePrivateKey":
         pass
     except ValueError as error:
         log.warning("account_key_unreadable path=%s error=%s", path, error)
-    key = _new_key()
+    key = new_key()
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

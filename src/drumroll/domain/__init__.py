@@ -1,1 +1,1 @@
-"""Decisions: pure functions of objects and . No I/O, clock, chance, async or log."""
+"""Decisions: pure functions of objects and `now`. No I/O, clock, chance, async or log."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from drumroll.domain.actions import NOTHING, Plan, patch_of
+from drumroll.domain.pod import is_finished
 from drumroll.domain.replicas import scaled
 from drumroll.objects.kinds import POD_DISRUPTION_BUDGET
 from drumroll.objects.meta import Obj, controller_of, is_deleting, labels_of, parse_timestamp, timestamp
@@ -37,7 +38,7 @@ def reconcile(world: World, now: datetime) -> Plan:
         return NOTHING
     spec, old = budget.get("spec") or {}, budget.get("status") or {}
     selected = from_object(spec.get("selector")).matches
-    pods = [pod for pod in world.pods if selected(labels_of(pod)) and not _is_over(pod)]
+    pods = [pod for pod in world.pods if selected(labels_of(pod)) and not is_finished(pod)]
     disrupted, wake_at = _under_way(old.get("disruptedPods") or {}, pods, now)
     expected, desired = _counts(spec, pods, world.scale_of)
     healthy = sum(1 for pod in pods if _is_healthy(pod) and pod["metadata"]["name"] not in disrupted)
@@ -63,10 +64,6 @@ def _merge(old: Obj, status: Obj) -> Obj:
     before, after = old.get("disruptedPods") or {}, status["disruptedPods"] or {}
     removed: dict[str, str | None] = dict.fromkeys(before.keys() - after.keys())
     return {**status, "disruptedPods": {**removed, **after} if after else None}
-
-
-def _is_over(pod: Obj) -> bool:
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _is_healthy(pod: Obj) -> bool:

@@ -247,7 +247,8 @@ def _needs_cluster_ip(spec: Obj) -> bool:
     return spec.get("type") in ("ClusterIP", "NodePort", "LoadBalancer", None, "")
 
 
-def _needs_node_port(spec: Obj) -> bool:
+def needs_node_ports(spec: Obj) -> bool:
+    """Whether the ports of a Service of that spec have node ports."""
     if spec.get("type") == "LoadBalancer":
         return bool(spec.get("allocateLoadBalancerNodePorts", True))
     return spec.get("type") == "NodePort"
@@ -260,7 +261,7 @@ def _keep_allocated(after: Obj, before: Obj) -> None:
             after["clusterIP"] = before["clusterIP"]
         if not after.get("clusterIPs") and after.get("clusterIP") == before.get("clusterIP"):
             _put(after, "clusterIPs", before.get("clusterIPs"))
-    if _needs_node_port(after) and _needs_node_port(before):
+    if needs_node_ports(after) and needs_node_ports(before):
         known = {(p.get("protocol"), p.get("port")): p.get("nodePort") for p in before.get("ports") or ()}
         taken = {port["nodePort"] for port in after.get("ports") or () if port.get("nodePort")}
         for port in after.get("ports") or ():
@@ -286,7 +287,7 @@ def _drop_unneeded(after: Obj, before: Obj) -> None:
                     after.pop(field, None)
 
     drop(_needs_cluster_ip, "clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
-    if _needs_node_port(before) and not _needs_node_port(after):
+    if needs_node_ports(before) and not needs_node_ports(after):
         ports = [port.get("nodePort") for port in before.get("ports") or ()]
         if [port.get("nodePort") for port in after.get("ports") or ()] == ports:
             for port in after.get("ports") or ():

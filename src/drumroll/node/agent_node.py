@@ -11,10 +11,10 @@ from drumroll.objects import wire
 from drumroll.objects.errors import AlreadyExists, ApiError, NotFound
 from drumroll.objects.kinds import LEASE, NODE
 from drumroll.objects.meta import Obj, micro_timestamp, timestamp
+from drumroll.objects.stream import NODE_SOCKET
 
 log = logging.getLogger("drumroll.node")
 
-NODE_SOCKET = "drumroll.dev/node-socket"
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0

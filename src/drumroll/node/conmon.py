@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from drumroll.node.descriptors import settle
 from drumroll.node.rootfs_mounts import libc
 from drumroll.node.runtime import ContainerError, ContainerSpec
 
@@ -205,7 +206,7 @@ async def _read_line(descriptor: int) -> bytes:
     collected = b""
     while not collected.endswith(b"\n"):
         ready: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(descriptor, _settle, ready)
+        loop.add_reader(descriptor, settle, ready)
         try:
             await ready
         finally:
@@ -215,11 +216,6 @@ async def _read_line(descriptor: int) -> bytes:
             break
         collected += chunk
     return collected
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 class FolderWatch:

@@ -53,13 +53,14 @@ class Descriptor:
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
         add, remove = (loop.add_reader, loop.remove_reader) if is_read else (loop.add_writer, loop.remove_writer)
-        add(self._number, _settle, ready)
+        add(self._number, settle, ready)
         try:
             await ready
         finally:
             remove(self._number)
 
 
-def _settle(future: "asyncio.Future[None]") -> None:
+def settle(future: "asyncio.Future[None]") -> None:
+    """Let whoever waits for the future go on; one that was cancelled meanwhile is fine."""
     if not future.done():
         future.set_result(None)

@@ -144,11 +144,12 @@ def _head(name: str, text: str, kind: str) -> Iterable[str]:
 def _labels(names: Sequence[str], values: Sequence[str]) -> str:
     if not names:
         return ""
-    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
+    pairs = ",".join(f'{name}="{escape_label(value)}"' for name, value in zip(names, values, strict=True))
     return f"{{{pairs}}}"
 
 
-def _escaped(value: str) -> str:
+def escape_label(value: str) -> str:
+    """A label's value as it stands between quotes, here and in PromQL."""
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 

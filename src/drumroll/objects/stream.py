@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 
 from drumroll.objects.meta import Obj
 
+NODE_SOCKET = "drumroll.dev/node-socket"
+"""The annotation of a Node that says at which Unix socket it listens."""
 UPGRADE = "drumroll-stream"
 """The protocol's name in the Upgrade header."""
 

@@ -158,13 +158,13 @@ class _View:
 
     def _of_pod(self, old: Obj | None, new: Obj | None) -> Iterable[Key]:
         owner = owner_keys(self._rollouts)
-        for pod in (new or old,):
-            reference = controller_of(pod) if pod is not None else None
-            if pod is None or reference is None:
-                continue
-            replica_set = self._caches.of(REPLICA_SET).get(Key(key_of(pod).namespace, reference["name"]))
-            if replica_set is not None:
-                yield from owner(replica_set)
+        pod = new or old
+        reference = controller_of(pod) if pod is not None else None
+        if pod is None or reference is None:
+            return
+        replica_set = self._caches.of(REPLICA_SET).get(Key(key_of(pod).namespace, reference["name"]))
+        if replica_set is not None:
+            yield from owner(replica_set)
 
 
 def _serves(endpoint_slice: Obj, refers: References) -> bool:

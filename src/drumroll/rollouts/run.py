@@ -1,7 +1,7 @@
 """Runs the controllers of progressive delivery against any API server, as soon as there is something for them to do.
 
 An API server may not know our kinds yet, or may learn of some later (the Gateway API, say). And where nobody has a
-Rollout, an AnalysisRun or an Experiment, nothing but these three is watched and nothing else is loaded.
+Rollout, an AnalysisRun, an Experiment or an ABTest, nothing but these is watched and nothing else is loaded.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ FIRST_LOOK, LAST_LOOK = 0.2, 30.0
 
 
 async def run_rollouts(client: Client, *, now: Callable[[], datetime], metrics: Metrics | None = None) -> None:
-    """Run the controllers of Rollout, AnalysisRun and Experiment until cancelled."""
+    """Run the controllers of Rollout, AnalysisRun, Experiment and, where it is served, ABTest until cancelled."""
     while True:
         served = await wait_served(client)
         await _wait_needed(client, served)

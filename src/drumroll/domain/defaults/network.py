@@ -1,5 +1,6 @@
 """Defaults of Services, endpoints and Ingresses. Source: pkg/apis/{core,discovery,networking}/v1/defaults.go."""
 
+from drumroll.domain.defaults.absent import part
 from drumroll.domain.defaults.pod import drop_zero
 from drumroll.objects.meta import Obj
 
@@ -12,7 +13,7 @@ _SERVICE_ZERO = (
 
 def set_service_defaults(service: Obj) -> None:
     """Type, affinity, traffic policies, protocols and target ports; allocation is not a default."""
-    spec = _part(service, "spec")
+    spec = part(service, "spec")
     drop_zero(spec, _SERVICE_ZERO)
     if not spec.get("sessionAffinity"):
         spec["sessionAffinity"] = "None"
@@ -28,7 +29,7 @@ def set_service_defaults(service: Obj) -> None:
     for port in spec.get("ports") or ():
         _service_port(port)
     _traffic_policies(spec)
-    _part(_part(service, "status"), "loadBalancer")
+    part(part(service, "status"), "loadBalancer")
 
 
 def _service_port(port: Obj) -> None:
@@ -64,7 +65,7 @@ def set_endpoint_slice_defaults(endpoint_slice: Obj) -> None:
         if endpoint_slice.get(field) is None:
             endpoint_slice[field] = []
     for endpoint in endpoint_slice["endpoints"]:
-        _part(endpoint, "conditions")
+        part(endpoint, "conditions")
     for port in endpoint_slice["ports"]:
         if port.get("name") is None:
             port["name"] = ""
@@ -74,19 +75,12 @@ def set_endpoint_slice_defaults(endpoint_slice: Obj) -> None:
 
 def set_ingress_defaults(ingress: Obj) -> None:
     """Ingresses have no defaults; spec and status are always printed."""
-    drop_zero(_part(ingress, "spec"), ("tls", "rules"))
-    _part(_part(ingress, "status"), "loadBalancer")
+    drop_zero(part(ingress, "spec"), ("tls", "rules"))
+    part(part(ingress, "status"), "loadBalancer")
 
 
 def set_ingress_class_defaults(ingress_class: Obj) -> None:
     """Parameters are cluster-wide unless said otherwise."""
-    parameters = _part(ingress_class, "spec").get("parameters")
+    parameters = part(ingress_class, "spec").get("parameters")
     if parameters is not None and parameters.get("scope") is None:
         parameters["scope"] = "Cluster"
-
-
-def _part(obj: Obj, field: str) -> Obj:
-    part: Obj | None = obj.get(field)
-    if part is None:
-        part = obj[field] = {}
-    return part

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
+from drumroll.domain.defaults.absent import part
 from drumroll.objects.meta import Obj
 from drumroll.objects.quantity import canonical
 
@@ -27,6 +28,13 @@ def drop_zero(obj: Obj, fields: Iterable[str]) -> None:
     for field in fields:
         if field in obj and not obj[field]:
             del obj[field]
+
+
+def set_template_defaults(holder: Obj) -> None:
+    """A pod template in the field `template`: what a pod's spec gets, and no empty metadata."""
+    template = part(holder, "template")
+    drop_zero(part(template, "metadata"), ("creationTimestamp", "labels", "annotations"))
+    set_pod_spec_defaults(part(template, "spec"))
 
 
 def set_pod_spec_defaults(spec: Obj) -> None:

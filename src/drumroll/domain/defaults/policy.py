@@ -3,12 +3,13 @@
 Source: pkg/apis/{core,scheduling,networking,storage,flowcontrol}/v1/defaults.go.
 """
 
+from drumroll.domain.defaults.absent import part
 from drumroll.objects.meta import Obj
 
 
 def set_limit_range_defaults(limit_range: Obj) -> None:
     """What a container's limit is when only a maximum is given, and its request when only a limit or minimum is."""
-    spec = _part(limit_range, "spec")
+    spec = part(limit_range, "spec")
     spec.setdefault("limits", [])
     for limit in spec["limits"] or ():
         if limit.get("type") != "Container":
@@ -21,8 +22,8 @@ def set_limit_range_defaults(limit_range: Obj) -> None:
 
 def set_resource_quota_defaults(quota: Obj) -> None:
     """The parts are always there."""
-    _part(quota, "spec")
-    _part(quota, "status")
+    part(quota, "spec")
+    part(quota, "status")
 
 
 def set_priority_class_defaults(priority_class: Obj) -> None:
@@ -34,8 +35,8 @@ def set_priority_class_defaults(priority_class: Obj) -> None:
 
 def set_network_policy_defaults(policy: Obj) -> None:
     """About incoming traffic, and outgoing when it has such rules; ports are TCP."""
-    spec = _part(policy, "spec")
-    _part(spec, "podSelector")
+    spec = part(policy, "spec")
+    part(spec, "podSelector")
     if not spec.get("policyTypes"):
         spec["policyTypes"] = ["Ingress", *(["Egress"] if spec.get("egress") else [])]
     for direction in ("ingress", "egress"):
@@ -47,14 +48,14 @@ def set_network_policy_defaults(policy: Obj) -> None:
 
 def set_persistent_volume_defaults(volume: Obj) -> None:
     """Kept when released; a file system."""
-    spec = _part(volume, "spec")
+    spec = part(volume, "spec")
     if not spec.get("persistentVolumeReclaimPolicy"):
         spec["persistentVolumeReclaimPolicy"] = "Retain"
     if spec.get("volumeMode") is None:
         spec["volumeMode"] = "Filesystem"
     if spec.get("hostPath") is not None and spec["hostPath"].get("type") is None:
         spec["hostPath"]["type"] = ""
-    status = _part(volume, "status")
+    status = part(volume, "status")
     if not status.get("phase"):
         status["phase"] = "Pending"
 
@@ -69,7 +70,7 @@ def set_storage_class_defaults(storage_class: Obj) -> None:
 
 def set_csi_driver_defaults(driver: Obj) -> None:
     """Needs attaching, tells nothing of the pod, lives as long as its volume."""
-    spec = _part(driver, "spec")
+    spec = part(driver, "spec")
     values = {
         "attachRequired": True, "podInfoOnMount": False, "storageCapacity": False, "requiresRepublish": False,
         "seLinuxMount": False, "fsGroupPolicy": "ReadWriteOnceWithFSType",
@@ -83,15 +84,15 @@ def set_csi_driver_defaults(driver: Obj) -> None:
 
 def set_flow_schema_defaults(schema: Obj) -> None:
     """In the middle of the precedences."""
-    spec = _part(schema, "spec")
+    spec = part(schema, "spec")
     if not spec.get("matchingPrecedence"):
         spec["matchingPrecedence"] = 1000
-    _part(schema, "status")
+    part(schema, "status")
 
 
 def set_priority_level_defaults(level: Obj) -> None:
     """Thirty shares; queues of fifty."""
-    spec = _part(level, "spec")
+    spec = part(level, "spec")
     limited, exempt = spec.get("limited"), spec.get("exempt")
     if limited is not None:
         for field, value in (("nominalConcurrencyShares", 30), ("lendablePercent", 0)):
@@ -105,16 +106,9 @@ def set_priority_level_defaults(level: Obj) -> None:
         for field in ("nominalConcurrencyShares", "lendablePercent"):
             if exempt.get(field) is None:
                 exempt[field] = 0
-    _part(level, "status")
+    part(level, "status")
 
 
 def _put(obj: Obj, field: str, value: Obj) -> None:
     if value:
         obj[field] = value
-
-
-def _part(obj: Obj, field: str) -> Obj:
-    part: Obj | None = obj.get(field)
-    if part is None:
-        part = obj[field] = {}
-    return part

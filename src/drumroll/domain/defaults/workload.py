@@ -1,6 +1,7 @@
 """Defaults of pods, workloads, autoscalers and budgets. Source: pkg/apis/*/*/defaults.go."""
 
-from drumroll.domain.defaults.pod import drop_zero, set_pod_only_defaults, set_pod_spec_defaults
+from drumroll.domain.defaults.absent import part
+from drumroll.domain.defaults.pod import drop_zero, set_pod_only_defaults, set_pod_spec_defaults, set_template_defaults
 from drumroll.objects.meta import Obj
 
 _SCALE_UP = {
@@ -17,10 +18,10 @@ _BUDGET_COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "exp
 
 def set_pod_defaults(pod: Obj) -> None:
     """A pod's spec, and what of its status is always printed."""
-    spec = _part(pod, "spec")
+    spec = part(pod, "spec")
     set_pod_spec_defaults(spec)
     set_pod_only_defaults(spec)
-    status = _part(pod, "status")
+    status = part(pod, "status")
     if not status.get("phase"):
         status["phase"] = "Pending"
     for condition in status.get("conditions") or ():
@@ -35,7 +36,7 @@ def _container_status(status: Obj) -> None:
     for field, zero in (("ready", False), ("restartCount", 0), ("image", ""), ("imageID", "")):
         status.setdefault(field, zero)
     for field in ("state", "lastState"):
-        state = _part(status, field)
+        state = part(status, field)
         if state.get("running") is not None:
             state["running"].setdefault("startedAt", None)
         ended = state.get("terminated")
@@ -47,15 +48,15 @@ def _container_status(status: Obj) -> None:
 
 def set_deployment_defaults(deployment: Obj) -> None:
     """One replica, a rolling update by 25 %, ten revisions, ten minutes."""
-    spec = _part(deployment, "spec")
+    spec = part(deployment, "spec")
     drop_zero(spec, ("minReadySeconds", "paused"))
     if spec.get("replicas") is None:
         spec["replicas"] = 1
-    strategy = _part(spec, "strategy")
+    strategy = part(spec, "strategy")
     if not strategy.get("type"):
         strategy["type"] = "RollingUpdate"
     if strategy["type"] == "RollingUpdate":
-        rolling = _part(strategy, "rollingUpdate")
+        rolling = part(strategy, "rollingUpdate")
         for field in ("maxUnavailable", "maxSurge"):
             if rolling.get(field) is None:
                 rolling[field] = "25%"
@@ -63,34 +64,28 @@ def set_deployment_defaults(deployment: Obj) -> None:
         spec["revisionHistoryLimit"] = 10
     if spec.get("progressDeadlineSeconds") is None:
         spec["progressDeadlineSeconds"] = 600
-    _template(spec)
-    _part(deployment, "status")
+    set_template_defaults(spec)
+    part(deployment, "status")
 
 
 def set_replica_set_defaults(replica_set: Obj) -> None:
     """One replica; the observed number is always printed."""
-    spec = _part(replica_set, "spec")
+    spec = part(replica_set, "spec")
     drop_zero(spec, ("minReadySeconds",))
     if spec.get("replicas") is None:
         spec["replicas"] = 1
-    _template(spec)
-    _part(replica_set, "status").setdefault("replicas", 0)
-
-
-def _template(spec: Obj) -> None:
-    template = _part(spec, "template")
-    drop_zero(_part(template, "metadata"), ("creationTimestamp", "labels", "annotations"))
-    set_pod_spec_defaults(_part(template, "spec"))
+    set_template_defaults(spec)
+    part(replica_set, "status").setdefault("replicas", 0)
 
 
 def set_horizontal_pod_autoscaler_defaults(autoscaler: Obj) -> None:
     """At least one replica, 80 % of the requested CPU, and complete scaling rules when there is a behavior."""
-    spec = _part(autoscaler, "spec")
+    spec = part(autoscaler, "spec")
     if spec.get("minReplicas") is None:
         spec["minReplicas"] = 1
     if autoscaler.get("apiVersion") == "autoscaling/v1":
         for field in ("currentReplicas", "desiredReplicas"):
-            _part(autoscaler, "status").setdefault(field, 0)
+            part(autoscaler, "status").setdefault(field, 0)
         return
     if not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
@@ -101,21 +96,14 @@ def set_horizontal_pod_autoscaler_defaults(autoscaler: Obj) -> None:
             given = {name: value for name, value in (behavior.get(field) or {}).items() if value is not None}
             policies = given.get("policies") or [dict(policy) for policy in rules["policies"]]  # type: ignore[attr-defined]
             behavior[field] = {**rules, **given, "policies": policies}
-    status = _part(autoscaler, "status")
+    status = part(autoscaler, "status")
     status.setdefault("desiredReplicas", 0)
     status.setdefault("currentMetrics", None)
 
 
 def set_pod_disruption_budget_defaults(budget: Obj) -> None:
     """The counts are always printed."""
-    _part(budget, "spec")
-    status = _part(budget, "status")
+    part(budget, "spec")
+    status = part(budget, "status")
     for field in _BUDGET_COUNTS:
         status.setdefault(field, 0)
-
-
-def _part(obj: Obj, field: str) -> Obj:
-    part: Obj | None = obj.get(field)
-    if part is None:
-        part = obj[field] = {}
-    return part

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from drumroll.domain.promql.encode import json_number
 from drumroll.domain.promql.values import NAME, Labels, label
+from drumroll.objects.metrics import escape_label
 
 _PARTS = ("_bucket", "_sum", "_count")
 
@@ -13,7 +14,7 @@ def exposition(figures: Iterable[tuple[Labels, float]], families: Mapping[str, t
     lines: dict[str, list[str]] = {name: [] for name in families}
     for labels, value in figures:
         name = label(labels, NAME)
-        pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels if key != NAME)
+        pairs = ",".join(f'{key}="{escape_label(text)}"' for key, text in labels if key != NAME)
         lines[_family(name, families)].append(f"{name}{{{pairs}}} {json_number(value)}")
     found = []
     for name, (kind, text) in families.items():
@@ -26,7 +27,3 @@ def _family(name: str, families: Mapping[str, tuple[str, str]]) -> str:
     if name in families:
         return name
     return next(name.removesuffix(part) for part in _PARTS if name.endswith(part))
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

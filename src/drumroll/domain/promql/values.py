@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from drumroll.domain.promql.nodes import Matcher
+from drumroll.objects.metrics import escape_label
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values, in the order of the names; none is empty."""
@@ -66,8 +67,4 @@ def label(labels: Labels, name: str) -> str:
 
 def written(labels: Labels) -> str:
     """As Prometheus prints them in its complaints."""
-    return "{" + ", ".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return "{" + ", ".join(f'{name}="{escape_label(value)}"' for name, value in labels) + "}"
