@@ -8,6 +8,7 @@ import pytest
 
 from drumroll.controllers.endpointslice import endpointslice_controller
 from drumroll.controllers.replicaset import replicaset_controller
+from drumroll.controllers.services import Rosters
 from drumroll.objects.clock import now
 from drumroll.objects.kinds import ANALYSIS_RUN, HTTP_ROUTE, ROLLOUT, SERVICE
 from drumroll.rollouts.analysis import analysis_controller
@@ -30,7 +31,7 @@ async def cluster_with_everything():
             experiment_controller(caches),
             analysis_controller(caches, client, web, now),
             replicaset_controller(caches),
-            endpointslice_controller(caches),
+            endpointslice_controller(caches, Rosters(caches)),
         )
 
     async with bench(controllers, starts=False) as cluster:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from drumroll.domain import endpoints, endpointslice
 from drumroll.domain.actions import Create, Delete, Update
-from drumroll.domain.endpoints_of_pods import Port, backends, resolved_ports
-from drumroll.domain.endpointslice import MAXIMUM, World, one_uid
+from drumroll.domain.endpoints_of_pods import Backend, Port, resolved_ports
+from drumroll.domain.endpointslice import MAXIMUM, World, held_of, one_uid
+from drumroll.domain.roster import Roster
 from drumroll.objects.meta import Key, Obj, key_of
 from tests.domain.workloads import pod
 
@@ -22,6 +23,10 @@ def service(**spec: Any) -> Obj:
         "metadata": {"name": "web", "namespace": "shop", "uid": "s"},
         "spec": {"selector": {"app": "web"}, "ports": ports, **spec},
     }
+
+
+def backends(one: Obj, pods: list[Obj]) -> list[Backend]:
+    return Roster(one, {}, pods).backends()
 
 
 GOING = {"deletionTimestamp": "2026-11-22T22:00:00Z"}
@@ -78,7 +83,10 @@ class Slices:
         self.writes = 0
 
     def step(self, pods: list[Obj], one: Obj | None = None) -> None:
-        plan = endpointslice.reconcile(World(one or service(), tuple(pods), tuple(self.items.values())))
+        found = one or service()
+        roster = Roster(found, {}, pods)
+        held = tuple(held_of(item, roster) for item in self.items.values())
+        plan = endpointslice.reconcile(World(found, roster, held))
         for action in plan.actions:
             self.writes += 1
             match action:
@@ -159,12 +167,13 @@ def test_pods_with_other_ports_have_their_own_slice() -> None:
 
 @pytest.mark.parametrize("spec", [{"selector": None}, {"type": "ExternalName"}])
 def test_services_that_we_do_not_manage(spec: Obj) -> None:
-    assert endpointslice.reconcile(World(service(**spec), (pod(),), ())).actions == ()
-    assert endpoints.reconcile(Key("shop", "web"), service(**spec), [pod()], None).actions == ()
+    one = service(**spec)
+    assert endpointslice.reconcile(World(one, Roster(one, {}, [pod()]), ())).actions == ()
+    assert endpoints.reconcile(Key("shop", "web"), one, backends(one, [pod()]), None).actions == ()
 
 
 def test_endpoints_tell_ready_from_not_ready_and_leave_out_who_is_going() -> None:
-    found = [pod("a"), pod("b", ready=False), pod("c", **GOING)]
+    found = backends(service(), [pod("a"), pod("b", ready=False), pod("c", **GOING)])
     [create] = endpoints.reconcile(Key("shop", "web"), service(), found, None).actions
     assert isinstance(create, Create)
     [subset] = create.obj["subsets"]
@@ -174,8 +183,17 @@ def test_endpoints_tell_ready_from_not_ready_and_leave_out_who_is_going() -> Non
     assert endpoints.reconcile(Key("shop", "web"), service(), found, create.obj).actions == ()
 
 
+def test_endpoints_hold_a_thousand_ready_ones_first_and_say_that_there_are_more() -> None:
+    found = [pod(f"p{n:04}", ready=n % 2 == 0) for n in range(1500)]
+    [create] = endpoints.reconcile(Key("shop", "web"), service(), backends(service(), found), None).actions
+    assert isinstance(create, Create)
+    [subset] = create.obj["subsets"]
+    assert (len(subset["addresses"]), len(subset["notReadyAddresses"])) == (750, 250)
+    assert create.obj["metadata"]["annotations"] == {endpoints.OVER_CAPACITY: "truncated"}
+
+
 def test_endpoints_of_a_deleted_service_go_unless_they_are_somebody_elses() -> None:
-    [create] = endpoints.reconcile(Key("shop", "web"), service(), [pod()], None).actions
+    [create] = endpoints.reconcile(Key("shop", "web"), service(), backends(service(), [pod()]), None).actions
     assert isinstance(create, Create)
     mine = {**create.obj, "metadata": {**create.obj["metadata"], "uid": "e"}}
     [delete] = endpoints.reconcile(key_of(mine), None, [], mine).actions

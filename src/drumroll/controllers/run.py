@@ -22,6 +22,7 @@ from drumroll.controllers.replicationcontroller import replicationcontroller_con
 from drumroll.controllers.resourcequota import resourcequota_controller
 from drumroll.controllers.rootca import rootca_controller
 from drumroll.controllers.serviceaccount import serviceaccount_controller
+from drumroll.controllers.services import Rosters
 from drumroll.objects.metrics import Metrics
 from drumroll.reconcile.caches import Caches
 from drumroll.reconcile.loop import run_controller
@@ -35,11 +36,12 @@ async def run_controllers(
     caches = Caches(client)
     metrics = metrics or Metrics()
     add_rollout_figures(metrics, caches)
+    rosters = Rosters(caches)
     controllers = (
         deployment_controller(caches),
         replicaset_controller(caches),
-        endpointslice_controller(caches),
-        endpoints_controller(caches),
+        endpointslice_controller(caches, rosters),
+        endpoints_controller(caches, rosters),
         replicationcontroller_controller(caches),
         disruption_controller(caches),
         mirroring_controller(caches),

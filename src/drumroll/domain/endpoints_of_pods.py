@@ -3,12 +3,14 @@
 Source: kubernetes staging/src/k8s.io/endpointslice, pkg/api/v1/endpoints, section 3.1's table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from drumroll.domain.pod import is_finished
 from drumroll.domain.replicaset import ready_since
 from drumroll.objects.meta import Obj, is_deleting, key_of, labels_of, uid_of
+
+ZONE = "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,26 +34,49 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A pod with an address behind a Service."""
+    """A pod with an address behind a Service. `endpoint` is how an EndpointSlice tells of it."""
 
-    pod: Obj
+    name: str
+    uid: str
     address: str
     ports: tuple[Port, ...]
     conditions: Conditions
+    endpoint: Obj
 
 
-def backends(service: Obj, pods: Iterable[Obj]) -> list[Backend]:
-    """The pods that the Service selects, have an address and have not ended; in order of their names."""
-    found: list[Backend] = []
+def backend_of(service: Obj, pod: Obj, zones: Mapping[str, str]) -> Backend | None:
+    """The pod behind the Service; None when it is not selected, has no address or has ended. `zones` are by node."""
     spec = service["spec"]
     selector: dict[str, str] = spec.get("selector") or {}
-    publishes_all = bool(spec.get("publishNotReadyAddresses"))
-    for pod in pods:
-        address = address_of(pod)
-        if not address or is_finished(pod) or not selector.items() <= labels_of(pod).items():
-            continue
-        found.append(Backend(pod, address, resolved_ports(spec, pod), conditions_of(pod, publishes_all)))
-    return sorted(found, key=lambda backend: key_of(backend.pod))
+    if not selector or not selector.items() <= labels_of(pod).items() or is_finished(pod):
+        return None
+    address = address_of(pod)
+    if not address:
+        return None
+    conditions = conditions_of(pod, bool(spec.get("publishNotReadyAddresses")))
+    endpoint = _endpoint(service["metadata"]["name"], pod, address, conditions, zones)
+    return Backend(pod["metadata"]["name"], uid_of(pod), address, resolved_ports(spec, pod), conditions, endpoint)
+
+
+def _endpoint(service: str, pod: Obj, address: str, state: Conditions, zones: Mapping[str, str]) -> Obj:
+    endpoint: Obj = {
+        "addresses": [address],
+        "conditions": {"ready": state.ready, "serving": state.serving, "terminating": state.terminating},
+        "targetRef": _target_reference(pod),
+    }
+    spec = pod["spec"]
+    if node := spec.get("nodeName"):
+        endpoint["nodeName"] = node
+        if zone := zones.get(node):
+            endpoint["zone"] = zone
+    if spec.get("hostname") and spec.get("subdomain") == service:
+        endpoint["hostname"] = spec["hostname"]
+    return endpoint
+
+
+def zones_of(nodes: Iterable[Obj]) -> dict[str, str]:
+    """The zone of each node that has one."""
+    return {node["metadata"]["name"]: zone for node in nodes if (zone := labels_of(node).get(ZONE))}
 
 
 def address_of(pod: Obj) -> str:
@@ -91,7 +116,7 @@ def _target(port: Obj, protocol: str, pod: Obj) -> int:
     return int(target) if target.isdigit() else 0
 
 
-def target_reference(pod: Obj) -> Obj:
+def _target_reference(pod: Obj) -> Obj:
     """How an endpoint names its pod."""
     key = key_of(pod)
     return {"kind": "Pod", "namespace": key.namespace, "name": key.name, "uid": uid_of(pod)}

@@ -4,11 +4,12 @@ Source: kubernetes staging/src/k8s.io/endpointslice/reconciler.go. One differenc
 stays in, as leaving it out would cut traffic to a working program over a matter of book-keeping.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drumroll.domain.actions import NOTHING, Action, Create, Delete, Plan, Update
-from drumroll.domain.endpoints_of_pods import Backend, Port, backends, target_reference
+from drumroll.domain.endpoints_of_pods import Port
+from drumroll.domain.roster import Roster
 from drumroll.objects.kinds import ENDPOINT_SLICE
 from drumroll.objects.meta import Obj, is_deleting, key_of, labels_of, owner_reference, uid_of
 
@@ -17,17 +18,37 @@ SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 HEADLESS = "service.kubernetes.io/headless"
-ZONE = "topology.kubernetes.io/zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A slice, read once per state of it: its ports, and its endpoints by the uids of their pods."""
+
+    slice: Obj
+    ports: tuple[Port, ...]
+    uids: tuple[str, ...]
+    endpoints: list[Obj]
+
+
+def held_of(one: Obj, roster: Roster) -> Held:
+    """The slice as it is now. An endpoint that is as it should be is the roster's own object, quick to compare."""
+    ports, found = _ports_of(one), one.get("endpoints") or []
+    wanted = roster.endpoints.get(ports, {})
+    uids = tuple(one_uid(endpoint) for endpoint in found)
+    endpoints = [
+        known if (known := wanted.get(uid)) is not None and known == endpoint else endpoint
+        for uid, endpoint in zip(uids, found, strict=True)
+    ]
+    return Held(one, ports, uids, endpoints)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a decision about one Service's slices needs: `pods` of its namespace, `slices` that we manage for it."""
+    """What a decision about one Service's slices needs: who is behind it, and the slices that we manage for it."""
 
     service: Obj
-    pods: tuple[Obj, ...]
-    slices: tuple[Obj, ...]
-    nodes: tuple[Obj, ...] = ()
+    roster: Roster
+    slices: tuple[Held, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +56,8 @@ class _Group:
     """The endpoints that share their ports, and the slices that hold such ports already."""
 
     ports: tuple[Port, ...]
-    wanted: dict[str, Obj]
-    slices: tuple[Obj, ...]
+    wanted: Mapping[str, Obj]
+    slices: tuple[Held, ...]
 
 
 def reconcile(world: World) -> Plan:
@@ -44,48 +65,42 @@ def reconcile(world: World) -> Plan:
     spec = world.service["spec"]
     if is_deleting(world.service) or not spec.get("selector") or spec.get("type") == "ExternalName":
         return NOTHING  # its slices are somebody else's, or go with it
-    zones = {node["metadata"]["name"]: labels_of(node).get(ZONE, "") for node in world.nodes}
-    groups = _groups(world, backends(world.service, world.pods), zones)
+    groups = _groups(world)
     writes: list[Action] = []
     removals: list[Delete] = []
     kept = 0
     for group in groups:
         changed, empty = _fill(world.service, group)
         writes += changed
-        removals += [Delete(ENDPOINT_SLICE, key_of(one), uid_of(one)) for one in empty]
+        removals += [Delete(ENDPOINT_SLICE, key_of(one.slice), uid_of(one.slice)) for one in empty]
         kept += len(group.slices) - len(empty) + sum(1 for action in changed if isinstance(action, Create))
     if kept == 0:  # consumers tell "no endpoints" from "not looked at yet" by an empty slice
         if removals:
             spared, removals = removals[0], removals[1:]
-            placeholder = next(one for one in world.slices if uid_of(one) == spared.uid)
+            placeholder = next(one for one in world.slices if uid_of(one.slice) == spared.uid)
             writes += _rewritten(world.service, placeholder, [])
         else:
             writes.append(Create(_slice(world.service, (), [])))
     return Plan((*writes, *removals))
 
 
-def _groups(world: World, found: Sequence[Backend], zones: dict[str, str]) -> list[_Group]:
-    wanted: dict[tuple[Port, ...], dict[str, Obj]] = {}
-    for backend in found:
-        wanted.setdefault(backend.ports, {})[uid_of(backend.pod)] = _endpoint(world.service, backend, zones)
-    slices: dict[tuple[Port, ...], list[Obj]] = {}
-    for one in sorted(world.slices, key=key_of):
-        if not is_deleting(one):
-            slices.setdefault(_ports_of(one), []).append(one)
+def _groups(world: World) -> list[_Group]:
+    wanted = world.roster.endpoints
+    slices: dict[tuple[Port, ...], list[Held]] = {}
+    for one in sorted(world.slices, key=lambda held: str(held.slice["metadata"]["name"])):
+        if not is_deleting(one.slice):
+            slices.setdefault(one.ports, []).append(one)
     return [_Group(ports, wanted.get(ports, {}), tuple(slices.get(ports, ()))) for ports in sorted({*wanted, *slices})]
 
 
-def _fill(service: Obj, group: _Group) -> tuple[list[Action], list[Obj]]:
+def _fill(service: Obj, group: _Group) -> tuple[list[Action], list[Held]]:
     """Writes for one group, and its slices that end up empty. An endpoint stays in the slice where it is."""
     left = dict(group.wanted)
-    contents: list[list[Obj]] = []
-    for one in group.slices:
-        here = [(one_uid(endpoint), endpoint) for endpoint in one.get("endpoints") or ()]
-        contents.append([left.pop(uid) for uid, _ in here if uid in left])
-    pending = list(left.values())
+    contents = [[left.pop(uid) for uid in one.uids if uid in left] for one in group.slices]
+    pending = sorted(left.values(), key=lambda endpoint: str(endpoint["targetRef"]["name"]))
     pending = _spread(group.slices, contents, pending)
     actions: list[Action] = []
-    empty: list[Obj] = []
+    empty: list[Held] = []
     for one, endpoints in zip(group.slices, contents, strict=True):
         if endpoints:
             actions += _rewritten(service, one, endpoints)
@@ -97,17 +112,13 @@ def _fill(service: Obj, group: _Group) -> tuple[list[Action], list[Obj]]:
     return [*creates, *actions], empty
 
 
-def _spread(slices: Sequence[Obj], contents: list[list[Obj]], pending: list[Obj]) -> list[Obj]:
+def _spread(slices: Sequence[Held], contents: list[list[Obj]], pending: list[Obj]) -> list[Obj]:
     """Put new endpoints where there is room: first into slices that change anyway, then into the fullest that fits.
 
     Returns what needs new slices.
     """
-
-    def changes(at: int) -> bool:
-        return contents[at] != (slices[at].get("endpoints") or [])
-
-    for at in range(len(slices)):
-        if pending and contents[at] and changes(at):
+    for at, one in enumerate(slices):
+        if pending and contents[at] and contents[at] != one.endpoints:
             room = MAXIMUM - len(contents[at])
             contents[at] += pending[:room]
             pending = pending[room:]
@@ -123,22 +134,6 @@ def one_uid(endpoint: Obj) -> str:
     """The uid of the pod behind an endpoint."""
     uid: str = (endpoint.get("targetRef") or {}).get("uid", "")
     return uid
-
-
-def _endpoint(service: Obj, backend: Backend, zones: dict[str, str]) -> Obj:
-    state, pod_spec = backend.conditions, backend.pod["spec"]
-    endpoint: Obj = {
-        "addresses": [backend.address],
-        "conditions": {"ready": state.ready, "serving": state.serving, "terminating": state.terminating},
-        "targetRef": target_reference(backend.pod),
-    }
-    if node := pod_spec.get("nodeName"):
-        endpoint["nodeName"] = node
-        if zone := zones.get(node):
-            endpoint["zone"] = zone
-    if pod_spec.get("hostname") and pod_spec.get("subdomain") == service["metadata"]["name"]:
-        endpoint["hostname"] = pod_spec["hostname"]
-    return endpoint
 
 
 def _slice(service: Obj, ports: Iterable[Port], endpoints: list[Obj]) -> Obj:
@@ -183,8 +178,8 @@ def _ports_of(one: Obj) -> tuple[Port, ...]:
     return tuple(sorted(ports))
 
 
-def _rewritten(service: Obj, one: Obj, endpoints: list[Obj]) -> list[Action]:
+def _rewritten(service: Obj, one: Held, endpoints: list[Obj]) -> list[Action]:
     labels = _labels(service)
-    if (one.get("endpoints") or []) == endpoints and labels_of(one) == labels:
+    if one.endpoints == endpoints and labels_of(one.slice) == labels:
         return []
-    return [Update({**one, "metadata": {**one["metadata"], "labels": labels}, "endpoints": endpoints})]
+    return [Update({**one.slice, "metadata": {**one.slice["metadata"], "labels": labels}, "endpoints": endpoints})]
