@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drumroll.domain.actions import Create, Delete, Patch, Plan, Together
+from drumroll.domain.crowd import Crowd
 from drumroll.domain.replica import replica_of
 from drumroll.domain.replicaset import World, reconcile, slow_start
 from drumroll.domain.replicaset_ranking import first_to_die
 from drumroll.objects.errors import Forbidden
-from drumroll.objects.meta import Obj, timestamp
+from drumroll.objects.meta import Obj, controller_of, timestamp
 from tests.domain.workloads import START, pod, replica_set
 
 NOW = START + timedelta(hours=1)
@@ -27,7 +28,13 @@ def owned(name: str, **fields: Any) -> Obj:
 def decide(replicas: int, pods: list[Obj], **spec: Any) -> Plan:
     one = replica_set("v1", replicas)
     one["spec"].update(spec)
-    return reconcile(World(one, tuple(pods)), NOW)
+    return reconcile(world(one, pods), NOW)
+
+
+def world(one: Obj, pods: list[Obj]) -> World:
+    """With the pods sorted into those of the replica set and those of nobody."""
+    mine = Crowd(found for found in map(replica_of, pods) if found.owner == one["metadata"]["uid"])
+    return World(one, mine, tuple(one for one in pods if controller_of(one) is None))
 
 
 def flat(plan: Plan) -> list[Any]:
@@ -54,7 +61,7 @@ def test_how_many(pods: list[Obj], creates: int, deletes: int) -> None:
 def test_a_deleting_one_neither_creates_nor_deletes() -> None:
     one = replica_set("v1", 3)
     one["metadata"]["deletionTimestamp"] = "x"
-    assert reconcile(World(one, ()), NOW).actions == ()
+    assert reconcile(World(one, Crowd()), NOW).actions == ()
 
 
 def test_at_most_five_hundred_in_one_turn() -> None:
@@ -161,7 +168,7 @@ def test_the_counts() -> None:
     ]
     one = replica_set("v1", 3)
     one["spec"]["template"] = {"metadata": {"labels": labels}}
-    status = reported(reconcile(World(one, tuple(pods)), NOW))
+    status = reported(reconcile(world(one, pods), NOW))
     names = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "terminatingReplicas")
     assert [status[name] for name in names] == [3, 1, 2, 2, 1]
 
@@ -178,7 +185,7 @@ def test_nothing_is_written_when_nothing_changed() -> None:
     plan = decide(2, [owned("a"), owned("b")])
     one = replica_set("v1", 2)
     one["status"] = {**reported(plan), "conditions": None}
-    again = reconcile(World(one, (owned("a"), owned("b"))), NOW)
+    again = reconcile(world(one, [owned("a"), owned("b")]), NOW)
     assert again.settle is not None
     assert again.settle(()) == ()
 
@@ -189,4 +196,19 @@ def test_a_failed_create_becomes_a_condition_and_a_success_takes_it_away() -> No
     assert (condition["reason"], condition["message"]) == ("FailedCreate", "exceeded quota")
     one = replica_set("v1", 1, 1)
     one["status"]["conditions"] = status["conditions"]
-    assert reported(reconcile(World(one, (owned("a"),)), NOW))["conditions"] is None
+    assert reported(reconcile(world(one, [owned("a")]), NOW))["conditions"] is None
+
+
+def test_what_was_just_deleted_is_counted_as_going_unless_it_failed() -> None:
+    plan = decide(1, [owned("a"), owned("b", ready=False), owned("c")])
+    gone, kept = reported(plan), reported(plan, (Forbidden("no"),))
+    names = ("replicas", "readyReplicas", "availableReplicas", "terminatingReplicas")
+    assert [gone[name] for name in names] == [1, 1, 1, 2]
+    assert [kept[name] for name in names] == [3, 2, 2, 0]
+
+
+def test_the_report_is_of_the_moment_of_the_decision_though_the_crowd_goes_on() -> None:
+    crowd = Crowd([replica_of(owned("a"))])
+    plan = reconcile(World(replica_set("v1", 1, 0), crowd), NOW)
+    crowd.put(replica_of(owned("b")))
+    assert reported(plan)["replicas"] == 1

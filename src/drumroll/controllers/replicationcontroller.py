@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from drumroll.domain.actions import NOTHING, Plan
+from drumroll.domain.crowd import Crowd
+from drumroll.domain.replica import replica_of
 from drumroll.domain.replicaset import World, reconcile
 from drumroll.domain.replicationcontroller import as_replica_set
 from drumroll.objects.kinds import POD, REPLICATION_CONTROLLER
-from drumroll.objects.meta import Key, Obj, controller_of, is_deleting, key_of, labels_of
+from drumroll.objects.meta import Key, Obj, controller_of, is_deleting, key_of, labels_of, uid_of
 from drumroll.objects.selectors import from_map
-from drumroll.reconcile.caches import Caches
+from drumroll.reconcile.caches import ORPHANS, Caches
 from drumroll.reconcile.loop import Controller, Watch
 from drumroll.reconcile.owners import itself, owner_keys
 
@@ -30,7 +32,10 @@ def replicationcontroller_controller(caches: Caches) -> Controller:
         found = controllers.get(key)
         if found is None:
             return NOTHING
-        return reconcile(World(as_replica_set(found), caches.owned(POD, found)), now)
+        theirs = (replica_of(pod) for pod in pods.by_owner(uid_of(found)))
+        crowd = Crowd(replica for replica in theirs if replica.owner == uid_of(found))
+        orphans = tuple(pods.indexed(ORPHANS, key.namespace))
+        return reconcile(World(as_replica_set(found), crowd, orphans), now)
 
     watches = (Watch(controllers, itself), Watch(pods, of_pod))
     return Controller("replicationcontroller", "replication-controller", watches, decide)

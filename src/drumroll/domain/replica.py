@@ -1,12 +1,9 @@
-"""What a replica set's decision needs to know of a pod, read once per state of the pod.
-
-A decision looks at every pod of the set, and each change of one pod asks for a decision. Reading ten thousand pods anew
-each time held everything up for a tenth of a second.
-"""
+"""What a replica set's decision needs to know of a pod, read once per state of the pod."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from drumroll.domain.pod import is_finished
 from drumroll.objects.meta import Obj, annotations_of, controller_of, is_deleting, labels_of, parse_timestamp, uid_of
@@ -14,15 +11,18 @@ from drumroll.objects.meta import Obj, annotations_of, controller_of, is_deletin
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
+Labels: TypeAlias = frozenset[tuple[str, str]]
+"""The pairs of an object's labels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A pod as a replica set sees it. `labels` are its pairs; the moments are None where they are not known."""
+    """A pod as a replica set sees it. The moments are None where they are not known."""
 
     pod: Obj
     uid: str
     owner: str | None  # uid of its controller
-    labels: frozenset[tuple[str, str]]
+    labels: Labels
     is_finished: bool
     is_deleting: bool
     is_ready: bool

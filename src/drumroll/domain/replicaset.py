@@ -3,10 +3,9 @@
 Source: kubernetes pkg/controller/replicaset/replica_set.go, replica_set_utils.go.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 
 from drumroll.domain.actions import (
     Action,
@@ -20,7 +19,9 @@ from drumroll.domain.actions import (
     patch_of,
 )
 from drumroll.domain.adoption import claim
-from drumroll.domain.replica import Replica, ready_moment, replica_of
+from drumroll.domain.crowd import Crowd, Group
+from drumroll.domain.pod import is_finished
+from drumroll.domain.replica import Replica, ready_moment
 from drumroll.domain.replicaset_ranking import first_to_die
 from drumroll.objects.apps_v1 import ReplicaSet
 from drumroll.objects.errors import ApiError
@@ -43,51 +44,73 @@ COUNTS = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
 class World:
     """What a decision about one ReplicaSet needs to know.
 
-    `pods` are those of its namespace that it owns or that nobody owns. `pods_on_node` counts the active pods of all
-    replica sets with the same owner by node; it may be empty as long as nothing is to be deleted. `read` may remember.
+    `crowd` are the pods that it owns, `orphans` those of its namespace that nobody owns. `pods_on_node` counts the
+    active pods of all replica sets with the same owner by node; it may be empty as long as nothing is to be deleted.
     """
 
     replica_set: Obj
-    pods: tuple[Obj, ...]
+    crowd: Crowd
+    orphans: tuple[Obj, ...] = ()
     pods_on_node: Mapping[str, int] = field(default_factory=dict)
-    read: Callable[[Obj], Replica] = replica_of
 
 
 def reconcile(world: World, now: datetime) -> Plan:
     """Create or delete pods until their number is right, then report."""
     rs = ReplicaSet(world.replica_set)
-    active: list[Replica] = []
-    leaving: list[Replica] = []
-    for replica in map(world.read, world.pods):
-        if not replica.is_finished:
-            (leaving if replica.is_deleting else active).append(replica)
-    owned, claims = _claim(rs, active)
+    groups, claims = _claim(rs, world)
     if claims:
         return Plan(claims)
+    surplus = sum(len(group.replicas) for group in groups) - rs.replicas
     actions: tuple[Together, ...] = ()
-    if not rs.is_deleting:
-        actions = tuple(_manage(rs, owned, world.pods_on_node, now))
-    going = sum(1 for replica in leaving if replica.owner == rs.uid)
-    turn = _Turn(rs, owned, going, now)
-    return Plan(actions, wake_at=_next_available(rs, owned, now), settle=_settle(turn, actions))
+    chosen: list[Replica] = []
+    if surplus < 0 and not rs.is_deleting:
+        actions = tuple(_creations(rs, -surplus))
+    elif surplus > 0 and not rs.is_deleting:
+        everyone = [replica for group in groups for replica in group.replicas.values()]
+        chosen = first_to_die(everyone, min(surplus, BURST), world.pods_on_node, now)
+        actions = (_deletions(rs, chosen),)
+    turn = _Turn(rs, _count(rs, groups, now), world.crowd.leaving, now)
+    return Plan(actions, wake_at=_next_available(rs, groups, now), settle=_settle(turn, chosen))
 
 
-def _claim(rs: ReplicaSet, active: Sequence[Replica]) -> tuple[Sequence[Replica], tuple[Action, ...]]:
+def _claim(rs: ReplicaSet, world: World) -> tuple[list[Group], tuple[Action, ...]]:
     """The pods that it owns, or what is to be done first to own what its selector matches."""
     matches = from_object(rs.raw["spec"].get("selector") or {}).matches
-    selected = cache(lambda labels: matches(dict(labels)))  # many pods, few sets of labels
-    uid = rs.uid
-    owned = [one for one in active if one.owner == uid and selected(one.labels)]
-    others = [one.pod for one in active if one.owner is None or (one.owner == uid and not selected(one.labels))]
+    owned: list[Group] = []
+    others = [pod for pod in world.orphans if not is_finished(pod)]
+    for group in world.crowd.groups():
+        if matches(dict(group.labels)):
+            owned.append(group)
+        else:
+            others += [replica.pod for replica in group.replicas.values()]
     return owned, claim(rs.raw, POD, others, matches).actions if others else ()
 
 
 @dataclass(frozen=True, slots=True)
+class _Counts:
+    """How many pods there are, and how many of them are so and so."""
+
+    replicas: int = 0
+    labeled: int = 0
+    ready: int = 0
+    available: int = 0
+
+    def without(self, other: "_Counts") -> "_Counts":
+        """What is left when those of `other` are gone."""
+        return _Counts(
+            self.replicas - other.replicas,
+            self.labeled - other.labeled,
+            self.ready - other.ready,
+            self.available - other.available,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Turn:
-    """What was found: the active pods, and how many are on their way out."""
+    """What was found: the active pods that it owns, and how many are on their way out."""
 
     rs: ReplicaSet
-    pods: Sequence[Replica]
+    counts: _Counts
     going: int
     now: datetime
 
@@ -118,21 +141,17 @@ def slow_start(count: int) -> Iterator[int]:
         size *= 2
 
 
-def _manage(
-    rs: ReplicaSet, pods: Sequence[Replica], pods_on_node: Mapping[str, int], now: datetime
-) -> Iterator[Together]:
-    surplus = len(pods) - rs.replicas
-    if surplus < 0:
-        pod = build_pod(rs)
-        done, failed = ("SuccessfulCreate", "Created pod: {name}"), ("FailedCreate", "Error creating: {error}")
-        create = Create(pod, Notice(rs.raw, done, failed))
-        for size in slow_start(min(-surplus, BURST)):
-            yield Together((create,) * size)
-    elif surplus > 0:
-        done, failed = ("SuccessfulDelete", "Deleted pod: {name}"), ("FailedDelete", "Error deleting: {error}")
-        notice = Notice(rs.raw, done, failed)
-        chosen = first_to_die(pods, min(surplus, BURST), pods_on_node, now)
-        yield Together(tuple(Delete(POD, key_of(one.pod), one.uid, notice=notice) for one in chosen))
+def _creations(rs: ReplicaSet, missing: int) -> Iterator[Together]:
+    done, failed = ("SuccessfulCreate", "Created pod: {name}"), ("FailedCreate", "Error creating: {error}")
+    create = Create(build_pod(rs), Notice(rs.raw, done, failed))
+    for size in slow_start(min(missing, BURST)):
+        yield Together((create,) * size)
+
+
+def _deletions(rs: ReplicaSet, chosen: Iterable[Replica]) -> Together:
+    done, failed = ("SuccessfulDelete", "Deleted pod: {name}"), ("FailedDelete", "Error deleting: {error}")
+    notice = Notice(rs.raw, done, failed)
+    return Together(tuple(Delete(POD, key_of(one.pod), one.uid, notice=notice) for one in chosen))
 
 
 def build_pod(rs: ReplicaSet) -> Obj:
@@ -154,50 +173,61 @@ def build_pod(rs: ReplicaSet) -> Obj:
     }
 
 
-def calculate_status(rs: ReplicaSet, pods: Iterable[Replica], terminating: int, now: datetime) -> Obj:
-    """The counts over the active pods that it owns."""
+def _count(rs: ReplicaSet, groups: Iterable[Group], now: datetime) -> _Counts:
     labels = frozenset(((rs.template.get("metadata") or {}).get("labels") or {}).items())
-    wait = timedelta(seconds=rs.min_ready_seconds)
     replicas = labeled = ready = available = 0
-    for pod in pods:
-        replicas += 1
-        labeled += labels <= pod.labels
-        if pod.is_ready:
-            ready += 1
-            since = ready_moment(pod) if wait else None
-            available += since is None or since + wait <= now
-    return {
-        "replicas": replicas,
-        "fullyLabeledReplicas": labeled,
-        "readyReplicas": ready,
-        "availableReplicas": available,
-        "terminatingReplicas": terminating,
-        "observedGeneration": rs.generation,
-    }
+    for group in groups:
+        size = len(group.replicas)
+        replicas += size
+        labeled += size if labels <= group.labels else 0
+        if group.is_ready:
+            ready += size
+            available += _available(rs, group, now)
+    return _Counts(replicas, labeled, ready, available)
 
 
-def _next_available(rs: ReplicaSet, pods: Iterable[Replica], now: datetime) -> datetime | None:
+def _available(rs: ReplicaSet, ready: Group, now: datetime) -> int:
+    """How many have been ready for long enough."""
+    if rs.min_ready_seconds == 0:
+        return len(ready.replicas)
+    wait = timedelta(seconds=rs.min_ready_seconds)
+    return sum((since := ready_moment(one)) is None or since + wait <= now for one in ready.replicas.values())
+
+
+def _next_available(rs: ReplicaSet, groups: Iterable[Group], now: datetime) -> datetime | None:
     """When the next ready pod will have been ready for long enough."""
     if rs.min_ready_seconds == 0:
         return None
     wait = timedelta(seconds=rs.min_ready_seconds)
+    pods = (pod for group in groups for pod in group.replicas.values())
     moments = (since + wait for pod in pods if (since := ready_moment(pod)) is not None)
     return min((moment for moment in moments if moment > now), default=None)
 
 
-def _settle(turn: _Turn, actions: Sequence[Together]) -> Settle:
-    deleted = {action.uid for group in actions for action in group.actions if isinstance(action, Delete)}
+def _settle(turn: _Turn, chosen: Sequence[Replica]) -> Settle:
+    # Counted now: the crowd changes while the plan is carried out.
+    left = turn.counts.without(_count(turn.rs, Crowd(chosen).groups(), turn.now))
 
     def settle(failures: Sequence[ApiError]) -> tuple[Action, ...]:
         # What was just deleted is on its way out: whoever waits for its place need not wait for one more turn.
-        gone = frozenset() if failures else deleted
-        left = [pod for pod in turn.pods if pod.uid not in gone] if gone else turn.pods
-        status = calculate_status(turn.rs, left, turn.going + len(gone), turn.now)
+        counts, going = (turn.counts, turn.going) if failures else (left, turn.going + len(chosen))
         counted = [error for error in failures if not is_namespace_terminating(error)]
-        reason = "FailedDelete" if deleted else "FailedCreate"
+        reason = "FailedDelete" if chosen else "FailedCreate"
+        status = _status(turn.rs, counts, going)
         return _write(turn.rs, {**status, "conditions": _conditions(turn.rs, reason, counted, turn.now)})
 
     return settle
+
+
+def _status(rs: ReplicaSet, counts: _Counts, terminating: int) -> Obj:
+    return {
+        "replicas": counts.replicas,
+        "fullyLabeledReplicas": counts.labeled,
+        "readyReplicas": counts.ready,
+        "availableReplicas": counts.available,
+        "terminatingReplicas": terminating,
+        "observedGeneration": rs.generation,
+    }
 
 
 def _existing(rs: ReplicaSet) -> list[Obj]:
