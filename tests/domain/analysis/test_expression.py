@@ -104,6 +104,12 @@ COMPARISONS = {
     "'Hello' matches '^H.*o$'": True,
     "'Hello' matches 'ell'": True,
     "'Hello' matches '^ell'": False,
+    "'x\\n' matches 'x$'": False,
+    "'x\\ny' matches '(?m)x$'": True,
+    "'é' matches '^\\\\w$'": False,
+    "'é' matches '^\\\\pL$'": True,
+    "'٣' matches '\\\\d'": False,
+    "'a.b' matches '\\\\Qa.b\\\\E'": True,
     "not ('Hello' contains 'x')": True,
     "'Hello' not contains 'ell'": False,
     "'a' not matches 'b'": True,
@@ -367,7 +373,11 @@ ERRORS = [
     ("5 % 1.5", "invalid operation: int % float64 (1:3)"),
     ("-'a'", "invalid operation: - string (1:1)"),
     ("1 in 'abc'", 'operator "in" not defined on string (1:3)'),
-    ("'a' matches '('", "error parsing regexp"),
+    ("'a' matches '('", "error parsing regexp: missing ): ("),
+    ("'a' matches '(?=a)'", "error parsing regexp: invalid perl operator: (?="),
+    ("'aa' matches '(a)\\\\1'", "error parsing regexp: invalid escape sequence: "),
+    ("'a' matches 'a*+'", "error parsing regexp: bad repetition operator: *+"),
+    ("'a' matches 'a{1001}'", "error parsing regexp: invalid repetition size: {1001}"),
     ("# > 1", "cannot use pointer accessor outside predicate (1:1)"),
     ("all(result)", "all() needs an array and a predicate, such as all(result, # > 1) (1:1)"),
     ("all(1, # > 1)", "all() needs an array, not int (1:1)"),
@@ -401,6 +411,15 @@ def test_errors_say_what_and_where(source, message):
     with pytest.raises(ExpressionError) as caught:
         evaluate(source, {"result": [0.5, 0.7]}, NOW)
     assert message in str(caught.value)
+
+
+def test_a_pattern_that_other_engines_try_in_exponential_time_takes_no_longer():
+    assert not holds("result matches '^(a+)+$'", "a" * 5000 + "b", NOW)
+    assert holds("result matches '(x+x+)+y'", "x" * 100_000 + "y", NOW)
+
+
+def test_half_a_surrogate_pair_is_a_character_that_no_pattern_means():
+    assert holds("result matches '^a.b$'", "a\udc80b", NOW)
 
 
 def test_a_condition_must_be_true_or_false():

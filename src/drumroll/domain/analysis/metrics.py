@@ -1,6 +1,5 @@
 """A metric of an analysis: its limits and times, and what is wrong with one. Source: argo-rollouts utils."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +9,7 @@ from drumroll.domain.analysis.arguments import ArgumentError, named, resolve
 from drumroll.domain.analysis.durations import parse_duration
 from drumroll.domain.analysis.expression.conditions import check
 from drumroll.domain.analysis.expression.syntax import ExpressionError
+from drumroll.domain.custom.cel import BadPattern, is_found
 from drumroll.objects.meta import Obj
 
 ERROR_RETRY = timedelta(seconds=10)
@@ -77,8 +77,8 @@ def _rules(field: str, rules: Sequence[Obj], names: Sequence[str]) -> Iterable[t
     """The names of metrics that each rule's regular expression finds, with the rule. The last rule wins."""
     for index, rule in enumerate(rules):
         try:
-            found = [name for name in names if re.search(rule["metricName"], name)]
-        except re.error as error:
+            found = [name for name in names if is_found(rule["metricName"], name)]
+        except BadPattern as error:
             raise MetricError(f"{field}[{index}]: {rule['metricName']!r} is no regular expression: {error}") from None
         if not found:
             raise MetricError(f"{field}[{index}]: Rule didn't match any metric name(s)")

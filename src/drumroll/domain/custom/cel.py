@@ -18,6 +18,10 @@ class BadExpression(Exception):
     """An expression that does not compile. Printed, it is the original's text."""
 
 
+class BadPattern(Exception):
+    """Not a regular expression of RE2. Printed, it says what is wrong with it."""
+
+
 class Failed(Exception):
     """An expression that cannot be evaluated for these values. Printed, it says why."""
 
@@ -141,3 +145,26 @@ def span(value: timedelta) -> Any:
     made = Duration()
     made.FromTimedelta(value)
     return made
+
+
+def is_found(pattern: str, text: str) -> bool:
+    """Whether RE2 finds the pattern anywhere in the text, in time linear in the text's length. Raises BadPattern."""
+    data = {"text": _encodable(text), "pattern": _encodable(pattern)}
+    result = _search().eval(data=data)
+    found = result.value()
+    if result.type().name() == _error_name():
+        raise BadPattern(_reason(str(found)).removeprefix("invalid regular expression: "))
+    return bool(found)
+
+
+@cache
+def _search() -> Any:
+    from cel_expr_python import cel
+
+    variables = {"text": cel.Type.STRING, "pattern": cel.Type.STRING}
+    return cel.NewEnv(variables=variables).compile("text.matches(pattern)")
+
+
+def _encodable(text: str) -> str:
+    """The text without halves of surrogate pairs, which no UTF-8 has."""
+    return text.encode("utf-8", "replace").decode()

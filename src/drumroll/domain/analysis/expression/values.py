@@ -1,11 +1,12 @@
 """What values are, and what operators do with them: Go's rules, as expr-lang has them."""
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+
+from drumroll.domain.custom.cel import BadPattern, is_found
 
 LARGEST = 100_000  # items of an array, characters of a text that an operator or function may make
 
@@ -171,9 +172,9 @@ def _matches(text: Any, pattern: Any) -> bool:
     if not (isinstance(text, str) and isinstance(pattern, str)):
         raise _mismatch("matches", text, pattern)
     try:
-        return re.search(pattern, text) is not None
-    except re.error as error:
-        raise Misuse(f"error parsing regexp: {error}: `{pattern}`") from None
+        return is_found(pattern, text)
+    except BadPattern as error:
+        raise Misuse(f"error parsing regexp: {error}") from None
 
 
 def _textual(operator: str, work: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
