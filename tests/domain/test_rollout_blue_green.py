@@ -93,6 +93,22 @@ def test_a_full_promotion_waits_for_the_pods_alone() -> None:
     assert "promoteFull" not in world.rollout["status"]
 
 
+def test_the_way_back_while_the_old_pods_wait_is_neither_paused_nor_analysed() -> None:
+    world = deployed(prePromotionAnalysis=ANALYSIS, postPromotionAnalysis=ANALYSIS, autoPromotionEnabled=False)
+    world.forward(3)
+    world.update("v2")
+    world.settle()
+    world.status(pauseConditions=None)
+    assert ends(world) == "v1:3/3 v2:3/3 active v2 preview v2 Healthy"
+    analysed = set(world.runs)
+    world.verdict = ""
+    world.forward(3)
+    world.update("v1")
+    assert ends(world) == "v1:3/3 v2:3/3 active v1 preview v1 Healthy"
+    assert set(world.runs) == analysed
+    assert any(line.endswith(": Fast rollback") for line in world.log)
+
+
 def test_analyses_before_and_after_the_switch() -> None:
     world = deployed(prePromotionAnalysis=ANALYSIS, postPromotionAnalysis=ANALYSIS)
     world.verdict = ""

@@ -58,7 +58,8 @@ def _kept(turn: Turn, replica_set: ReplicaSet, size: int) -> Turn:
 
 def _with_new(turn: Turn, new: ReplicaSet, active: str, *, is_settled: bool) -> Turn:
     """The new pods: as many as the preview needs, or all; while it is halted only as a change of the Rollout's size
-    demands. A deadline of theirs goes when users are led to them: until then it says that this is a fast way back."""
+    demands. A deadline of theirs goes when they are the stable ones: until then it says that this is a fast way back,
+    without any analysis."""
     has_other = turn.sets.stable is not None and not turn.sets.is_stable_new
     if turn.is_aborted and has_other:
         return _given_up(turn, new, active, is_settled=is_settled)
@@ -66,10 +67,10 @@ def _with_new(turn: Turn, new: ReplicaSet, active: str, *, is_settled: bool) -> 
     is_known = new.annotations.get(DESIRED) == str(turn.rollout.replicas)
     if turn.is_halted and not is_serving and is_known:
         return turn
+    if turn.is_skipping or (turn.status.get("promoteFull") and not is_serving):
+        return turn.then(scaled_to(turn, new, turn.rollout.replicas))
     if is_serving:
         return _kept(turn, new, turn.rollout.replicas)
-    if turn.is_skipping or turn.status.get("promoteFull"):
-        return turn.then(scaled_to(turn, new, turn.rollout.replicas))
     return _kept(turn, new, preview_size(turn))
 
 
