@@ -121,6 +121,13 @@ def test_addresses(addresses, rejected, unplaced):
     assert bool(found.tables) == (not rejected and not unplaced)
 
 
+def test_parameters_that_nobody_reads_are_refused():
+    spec = {"parametersRef": {"group": "x.y", "kind": "Parameters", "name": "none"}}
+    found = translated(route(rule()), gateways=[gateway(infrastructure=spec)])
+    assert (found.gateways[0].rejected and found.gateways[0].rejected.reason) == "InvalidParameters"
+    assert not found.tables
+
+
 def parent(name="front", **more):
     return {"name": name, "namespace": "default", **more}
 
@@ -318,6 +325,45 @@ def test_what_a_gateway_is_told(name):
     assert (
         gateway_status({**obj, "status": status}, found, {(found.key, "http"): 3}, envoy, "127.0.0.1", LATER) == status
     )
+
+
+OVERLAPS = {
+    "a name and a wildcard": ({"a": "a.test", "wide": "*.test", "apex": "test"}, {"a": "wide", "wide": "a"}),
+    "everybody and a name": ({"all": None, "a": "a.test", "b": "b.test"}, {"all": "a, b", "a": "all", "b": "all"}),
+    "a wildcard in a wildcard": ({"deep": "*.a.test", "wide": "*.test"}, {"deep": "wide", "wide": "deep"}),
+    "names apart": ({"a": "a.test", "b": "b.test", "c": "*.c.test"}, {}),
+}
+
+
+@pytest.mark.parametrize("name", OVERLAPS)
+def test_tls_listeners_whose_hosts_overlap_are_told(name):
+    hosts, expected = OVERLAPS[name]
+    listeners = [https(one, **({"hostname": host} if host else {})) for one, host in hosts.items()]
+    obj = gateway(*listeners, https("apart", 9443), listener("plain", 8081))
+    found = translated(gateways=[obj], usable=frozenset({SECRET})).gateways[0]
+    told_of = {
+        one["name"]: next((c for c in one["conditions"] if c["type"] == "OverlappingTLSConfig"), None)
+        for one in gateway_status(obj, found, {}, Listening(), "127.0.0.1", NOW)["listeners"]
+    }
+    rivals = {one: c["message"].rpartition(": ")[2] for one, c in told_of.items() if c}
+    assert rivals == expected
+    assert {(c["status"], c["reason"]) for c in told_of.values() if c} <= {("True", "OverlappingHostnames")}
+
+
+def test_conditions_of_others_stay():
+    foreign = {"type": "x.y/Seen", "status": "True", "reason": "Seen", "message": "", "lastTransitionTime": "t"}
+    obj = gateway(listener())
+    obj["status"] = {"conditions": [foreign], "listeners": [{"name": "http", "conditions": [foreign]}]}
+    found = translated(gateways=[obj]).gateways[0]
+    status = gateway_status(obj, found, {}, Listening(frozenset({8080})), "127.0.0.1", NOW)
+    assert foreign in status["conditions"]
+    assert foreign in status["listeners"][0]["conditions"]
+    owner = route(rule())
+    verdict = translated(owner).verdicts[0]
+    mine = route_parents(owner, [(verdict, True)], NOW)[0]
+    mine["conditions"].append(foreign)
+    owner["status"] = {"parents": [mine]}
+    assert foreign in route_parents(owner, [(verdict, True)], LATER)[0]["conditions"]
 
 
 def test_a_route_is_told_about_each_parent_and_others_words_stay():

@@ -40,6 +40,7 @@ class GatewayReports:
         self._configuration = Configuration()
         self._listening: set[str] = set()
         self._refused: dict[str, str] = {}
+        self._are_plain = False
         self._told: set[tuple[str, int]] = set()
         self._written: dict[str, Obj] = {}  # by uid: what our own last write made of an object
 
@@ -100,9 +101,9 @@ class GatewayReports:
         for obj in self._world.classes.items():
             if obj["metadata"]["name"] in our_classes([obj]) and (obj.get("spec") or {}).get("controllerName"):
                 known = self._newest(obj)
-                done &= await self._status(
-                    GATEWAY_CLASS, known, class_status(known, now, has_callers=bool(self._edges.host_namespace))
-                )
+                has_callers = bool(self._edges.host_namespace)
+                status = class_status(known, now, has_callers=has_callers, are_plain=self._are_plain)
+                done &= await self._status(GATEWAY_CLASS, known, status)
         for obj in self._gateways.gateways():
             done &= await self._report_gateway(self._newest(obj), now)
         verdicts: dict[str, list[Verdict]] = {}
@@ -204,7 +205,9 @@ class GatewayReports:
             made = await self._client.patch(kind, key.namespace, key.name, patch, subresource=subresource)
         except ApiError as error:
             if error.code not in {404, 409}:
-                log.warning("status_not_written kind=%s key=%s message=%s", kind.name, key, error.message)
+                log.warning("status_not_written kind=%s key=%s message=%s", kind.name, key, error.message[:1000])
+            if kind is GATEWAY_CLASS and error.code == 422:  # somebody has applied definitions from before v1.2
+                self._are_plain = not self._are_plain
             return error.code == 404
         self._written[uid_of(obj)] = made
         return True

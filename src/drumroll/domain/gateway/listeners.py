@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from drumroll.domain.gateway import CLASS, CONTROLLER
-from drumroll.domain.gateway.hostnames import EVERYBODY
+from drumroll.domain.gateway.hostnames import EVERYBODY, is_covered
 from drumroll.domain.gateway.references import MALFORMED, Fault, References, Referrer
 from drumroll.objects.meta import Key, Obj, key_of, uid_of
 
@@ -91,7 +91,7 @@ def read_gateways(
     for obj in ordered:
         generation = obj["metadata"].get("generation") or 0
         try:
-            rejected, unplaced = _address_faults((obj.get("spec") or {}).get("addresses") or (), ports)
+            rejected, unplaced = _faults(obj.get("spec") or {}, ports)
             listeners = _within(_listeners(obj, ports, references, known))
         except MALFORMED as error:
             rejected, unplaced, listeners = Fault("Invalid", f"it cannot be read: {error!r}"), None, []
@@ -120,8 +120,32 @@ def _listeners(gateway: Obj, ports: Ports, references: References, usable: froze
     return found
 
 
-def _address_faults(addresses: Iterable[Obj], ports: Ports) -> tuple[Fault | None, Fault | None]:
-    for address in addresses:
+def overlapping(listener: Listener, others: Iterable[Listener]) -> list[str]:
+    """The names of the other TLS listeners on this one's port that some host name belongs to as well."""
+    if listener.scheme != "https" or listener.conflict or listener.rejected:
+        return []
+    rivals = [other for other in others if other.port == listener.port and other.scheme == "https"]
+    return [
+        other.name
+        for other in rivals
+        if other.name != listener.name
+        and not other.conflict
+        and not other.rejected
+        and _meet(listener.host, other.host)
+    ]
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether some host is both listeners'."""
+    return is_covered(one, other) or is_covered(other, one)
+
+
+def _faults(spec: Obj, ports: Ports) -> tuple[Fault | None, Fault | None]:
+    """Why a Gateway as a whole is refused, or cannot be placed."""
+    if (spec.get("infrastructure") or {}).get("parametersRef"):
+        text = "spec.infrastructure.parametersRef: there are no parameters here: leave it out"
+        return Fault("InvalidParameters", text), None
+    for address in spec.get("addresses") or ():
         kind, value = address.get("type") or "IPAddress", address.get("value") or ports.address
         if kind != "IPAddress":
             return Fault("UnsupportedAddress", f"addresses of type {kind} are not supported: leave it out"), None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from drumroll.domain.gateway import ACKNOWLEDGED, CONTROLLER, GROUP
-from drumroll.domain.gateway.listeners import Gateway, Listener
+from drumroll.domain.gateway.listeners import Gateway, Listener, overlapping
 from drumroll.domain.gateway.references import Fault
 from drumroll.domain.gateway.translate import Verdict
 from drumroll.objects.meta import Key, Obj, timestamp
@@ -28,6 +28,11 @@ FEATURES = (
     "MeshHTTPRouteRedirectPath", "MeshHTTPRouteRedirectPort", "MeshHTTPRouteRewritePath",
     "MeshHTTPRouteSchemeRedirect", "ReferenceGrant",
 )  # fmt: skip
+
+
+_OF_ROUTES = frozenset({"Accepted", "ResolvedRefs", "PartiallyInvalid", ACKNOWLEDGED})
+_OF_LISTENERS = frozenset({"Accepted", "Conflicted", "ResolvedRefs", "Programmed", "OverlappingTLSConfig"})
+"""The conditions that are ours to write; all others are somebody else's, and stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +64,18 @@ class Writer:
         }
 
 
-def class_status(obj: Obj, now: datetime, *, has_callers: bool = True) -> Obj:
-    """The status of a GatewayClass of ours. `has_callers` says that every pod calls from an address of its own."""
+def class_status(obj: Obj, now: datetime, *, has_callers: bool = True, are_plain: bool = False) -> Obj:
+    """The status of a GatewayClass of ours. `has_callers` says that every pod calls from an address of its own.
+
+    `are_plain`: features are mere names, as they were before v1.2.
+    """
     known = (obj.get("status") or {}).get("conditions") or ()
     writer = Writer(obj["metadata"].get("generation") or 0, now)
     kept = [one for one in known if one.get("type") != "Accepted"]
     accepted = writer.condition(known, "Accepted", True, "Accepted", "served by Drumroll's proxy")
-    features = FEATURES if has_callers else tuple(one for one in FEATURES if one != "MeshConsumerRoute")
-    return {"conditions": [*kept, accepted], "supportedFeatures": [{"name": name} for name in features]}
+    names = FEATURES if has_callers else tuple(one for one in FEATURES if one != "MeshConsumerRoute")
+    features: Iterable[object] = names if are_plain else ({"name": name} for name in names)
+    return {"conditions": [*kept, accepted], "supportedFeatures": list(features)}
 
 
 def route_parents(route: Obj, verdicts: Iterable[tuple[Verdict, bool]], now: datetime) -> list[Obj]:
@@ -86,8 +95,12 @@ def _parent(writer: Writer, known: Iterable[Obj], verdict: Verdict, is_acknowled
     return {
         "parentRef": verdict.parent,
         "controllerName": CONTROLLER,
-        "conditions": list(_route_conditions(writer, old, verdict, is_acknowledged)),
+        "conditions": [*_foreign(old, _OF_ROUTES), *_route_conditions(writer, old, verdict, is_acknowledged)],
     }
+
+
+def _foreign(known: Iterable[Obj], ours: frozenset[str]) -> list[Obj]:
+    return [one for one in known if one.get("type") not in ours]
 
 
 def _route_conditions(writer: Writer, old: Iterable[Obj], verdict: Verdict, is_acknowledged: bool) -> Iterable[Obj]:
@@ -118,11 +131,17 @@ def gateway_status(
     old = obj.get("status") or {}
     writer = Writer(obj["metadata"].get("generation") or 0, now)
     listeners = [
-        _listener(writer, old, one, attached.get((gateway.key, one.name), 0), _unplaced(gateway, one, envoy))
+        _listener(
+            writer,
+            (old, gateway),
+            one,
+            attached.get((gateway.key, one.name), 0),
+            _unplaced(gateway, one, envoy),
+        )
         for one in gateway.listeners
     ]
     known = old.get("conditions") or ()
-    kept = [one for one in known if one.get("type") not in {"Accepted", "Programmed"}]
+    kept = _foreign(known, frozenset({"Accepted", "Programmed"}))
     conditions = [*kept, _accepted(writer, known, gateway), _programmed(writer, known, gateway, listeners)]
     is_there = conditions[-1]["status"] == "True"
     return {
@@ -143,38 +162,51 @@ def _unplaced(gateway: Gateway, listener: Listener, envoy: Listening) -> Fault |
     return None
 
 
-def _listener(writer: Writer, old: Obj, listener: Listener, attached: int, unplaced: Fault | None) -> Obj:
+def _listener(
+    writer: Writer, place: tuple[Obj, Gateway], listener: Listener, attached: int, unplaced: Fault | None
+) -> Obj:
+    """`place` is the Gateway's status so far, and the Gateway."""
+    old, gateway = place
     known: Iterable[Obj] = next(
         (one.get("conditions") or () for one in old.get("listeners") or () if one.get("name") == listener.name), ()
     )
+    rivals = overlapping(listener, gateway.listeners)
+    return {
+        "name": listener.name,
+        "supportedKinds": [{"group": GROUP, "kind": kind} for kind in listener.kinds],
+        "attachedRoutes": attached,
+        "conditions": [
+            *_foreign(known, _OF_LISTENERS),
+            *_listener_conditions(writer, known, listener, unplaced),
+            *_overlap(writer, known, rivals),
+        ],
+    }
+
+
+def _listener_conditions(
+    writer: Writer, known: Iterable[Obj], listener: Listener, unplaced: Fault | None
+) -> Iterable[Obj]:
     wrong = listener.conflict or listener.rejected
     if unplaced is not None and unplaced.reason == "PortUnavailable":
         wrong = wrong or unplaced
     conflict, unresolved = listener.conflict, listener.unresolved
     missing = wrong or (unresolved if not listener.is_served() else None) or unplaced
-    programmed_reason = "Programmed" if missing is None else "Pending" if missing.reason == "Pending" else "Invalid"
-    conditions = [
-        writer.condition(known, "Accepted", not wrong, *((wrong.reason, wrong.message) if wrong else ("Accepted", ""))),
-        writer.condition(
-            known,
-            "Conflicted",
-            bool(conflict),
-            *((conflict.reason, conflict.message) if conflict else ("NoConflicts", "")),
-        ),
-        writer.condition(
-            known,
-            "ResolvedRefs",
-            not unresolved,
-            *((unresolved.reason, unresolved.message) if unresolved else ("ResolvedRefs", "")),
-        ),
-        writer.condition(known, "Programmed", missing is None, programmed_reason, missing.message if missing else ""),
-    ]
-    return {
-        "name": listener.name,
-        "supportedKinds": [{"group": GROUP, "kind": kind} for kind in listener.kinds],
-        "attachedRoutes": attached,
-        "conditions": conditions,
-    }
+    reason = "Programmed" if missing is None else "Pending" if missing.reason == "Pending" else "Invalid"
+    for kind, fault, is_fault_true, good in (
+        ("Accepted", wrong, False, "Accepted"),
+        ("Conflicted", conflict, True, "NoConflicts"),
+        ("ResolvedRefs", unresolved, False, "ResolvedRefs"),
+    ):
+        told = (fault.reason, fault.message) if fault else (good, "")
+        yield writer.condition(known, kind, is_fault_true == (fault is not None), *told)
+    yield writer.condition(known, "Programmed", missing is None, reason, missing.message if missing else "")
+
+
+def _overlap(writer: Writer, known: Iterable[Obj], rivals: list[str]) -> Iterable[Obj]:
+    """Said only where it is so: browsers may use one listener's connection for the other's hosts, and get 421."""
+    if rivals:
+        text = f"hosts of this listener belong to others, too: {', '.join(rivals)}"
+        yield writer.condition(known, "OverlappingTLSConfig", True, "OverlappingHostnames", text)
 
 
 def _accepted(writer: Writer, known: Iterable[Obj], gateway: Gateway) -> Obj:

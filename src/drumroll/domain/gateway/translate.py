@@ -125,9 +125,12 @@ def translate(inputs: Inputs) -> Translation:
 
 
 def _elsewhere(socket: Socket, table: str, known: Collection[str]) -> Iterator[VirtualHost]:
-    """The hosts of the port's other TLS listeners: browsers reuse connections where a certificate would do."""
+    """The hosts of the port's other TLS listeners: browsers reuse connections where a certificate would do.
+
+    A listener for everybody has the hosts that no other has.
+    """
     for chain in socket.chains:
-        if chain.table != table and chain.host not in {EVERYBODY, *known}:
+        if chain.table != table and chain.host not in known:
             yield VirtualHost(chain.host, is_elsewhere=True)
 
 
