@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "drumroll"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-FILE_LINES, FUNCTION_LINES = 400, 45
+FILE_LINES, FUNCTION_LINES = 400, 40
 
 LONG: dict[str, int] = {}
 """Functions over the budget, and how long they may be: shorten them; add none."""

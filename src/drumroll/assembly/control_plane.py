@@ -23,8 +23,7 @@ from drumroll.objects.clock import now
 
 if TYPE_CHECKING:
     from drumroll.assembly.isolation import Ground
-    from drumroll.client.client import Client
-    from drumroll.objects.metrics import Metrics
+    from drumroll.assembly.local_api import ApiAccess
 
 log = logging.getLogger("drumroll.assembly")
 
@@ -72,19 +71,8 @@ async def _run(home: Home, settings: Settings, announce: Callable[[Announcement]
             group.create_task(_run_parts(settings, ground, access, queries), name="parts")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiAccess:
-    """How this process reaches the API, and the port on which everybody else does."""
-
-    client: "Client"
-    port: int
-    root_ca: str
-    metrics: "Metrics"
-    open_to_pods: Callable[[str], Awaitable[None]]
-
-
 @contextlib.asynccontextmanager
-async def _api(home: Home, ground: "Ground") -> AsyncIterator[ApiAccess]:
+async def _api(home: Home, ground: "Ground") -> AsyncIterator["ApiAccess"]:
     """The API server in this process, or the one that another process of this home runs."""
     settings = ground.settings
     if "apiserver" in settings.parts:
@@ -115,7 +103,7 @@ async def _queries(settings: Settings) -> AsyncIterator[socket.socket | None]:
         yield listener
 
 
-async def _run_parts(settings: Settings, ground: "Ground", access: ApiAccess, queries: socket.socket | None) -> None:
+async def _run_parts(settings: Settings, ground: "Ground", access: "ApiAccess", queries: socket.socket | None) -> None:
     parts = settings.parts
     async with asyncio.TaskGroup() as group:
         if "controllers" in parts:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from drumroll.apiserver.certificates import Certificates
     from drumroll.apiserver.gate import Security
     from drumroll.apiserver.server import ApiServer
-    from drumroll.assembly.control_plane import ApiAccess
+    from drumroll.client.client import Client
     from drumroll.store.sqlite import SqliteStore
 
 log = logging.getLogger("drumroll.assembly")
@@ -29,15 +29,24 @@ log = logging.getLogger("drumroll.assembly")
 ADMIN = User("system:drumroll", ("system:masters",))
 
 
+@dataclass(frozen=True, slots=True)
+class ApiAccess:
+    """How this process reaches the API, and the port on which everybody else does."""
+
+    client: "Client"
+    port: int
+    root_ca: str
+    metrics: "Metrics"
+    open_to_pods: Callable[[str], Awaitable[None]]
+
+
 @contextlib.asynccontextmanager
 async def serve_api(
     home: Home, settings: Settings, network: ClusterNetwork, listener: socket.socket
-) -> AsyncIterator["ApiAccess"]:
+) -> AsyncIterator[ApiAccess]:
     """Open the store and serve the API on `listener` for as long as the block runs."""
     from drumroll.apiserver.certificates import ensure_certificates
     from drumroll.apiserver.serve import serve
-    from drumroll.apiserver.server import ApiServer
-    from drumroll.assembly.control_plane import ApiAccess
     from drumroll.client.client import Client
     from drumroll.client.inprocess import InProcessTransport
 
@@ -47,17 +56,10 @@ async def serve_api(
         certificates = ensure_certificates(home.pki, hosts=_names(settings, network))
         metrics = Metrics()
         port: int = listener.getsockname()[1]
-        api = ApiServer(
-            store,
-            service_cidr=network.service_cidr,
-            now=now,
-            address=f"{settings.api_listen}:{port}",
-            metrics=metrics,
-            security=_security(home, settings),
-            installs=not settings.bare,
-        )
+        address = f"{settings.api_listen}:{port}"
+        api = _api_server(home, settings, network, store, address, metrics)
         await api.prepare()
-        _write_kubeconfig(home, certificates, f"https://{settings.api_listen}:{port}")
+        _write_kubeconfig(home, certificates, f"https://{address}")
         async with asyncio.TaskGroup() as group:
             answering = asyncio.Event()
             tasks = [
@@ -73,6 +75,22 @@ async def serve_api(
                 task.cancel()
     finally:
         await store.close()
+
+
+def _api_server(
+    home: Home, settings: Settings, network: ClusterNetwork, store: "SqliteStore", address: str, metrics: Metrics
+) -> "ApiServer":
+    from drumroll.apiserver.server import ApiServer
+
+    return ApiServer(
+        store,
+        service_cidr=network.service_cidr,
+        now=now,
+        address=address,
+        metrics=metrics,
+        security=_security(home, settings),
+        installs=not settings.bare,
+    )
 
 
 def _open_store(home: Home) -> "SqliteStore":
@@ -152,9 +170,8 @@ async def _already_open(address: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connect_api(home: Home) -> AsyncIterator["ApiAccess"]:
+async def connect_api(home: Home) -> AsyncIterator[ApiAccess]:
     """Reach the API server that another process runs, by the home's kubeconfig."""
-    from drumroll.assembly.control_plane import ApiAccess
     from drumroll.client.client import Client
     from drumroll.client.http import HttpTransport
     from drumroll.client.kubeconfig import KubeconfigError, load_kubeconfig

@@ -9,6 +9,7 @@ import signal
 from drumroll.assembly.abandoned import remove_abandoned
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.registry import running_parts
+from drumroll.cli.home import home_of
 
 PATIENCE = 10.0  # seconds for the control plane to end after SIGTERM
 
@@ -16,7 +17,6 @@ PATIENCE = 10.0  # seconds for the control plane to end after SIGTERM
 def down(options: argparse.Namespace) -> int:
     """Stop the control plane, then pods and Envoy, then the network; 0 also when nothing ran."""
     from drumroll.assembly.outliving import stop_outliving
-    from drumroll.cli.main import home_of
 
     home = home_of(options)
     if not home.folder.is_dir():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from drumroll.assembly.home import Home, Refusal
+from drumroll.cli.home import home_of
 
 if TYPE_CHECKING:
     from drumroll.node.images import ImageStore
@@ -70,7 +71,6 @@ def ls(options: argparse.Namespace) -> int:
 def rm(options: argparse.Namespace) -> int:
     """Remove images that no kept revision needs."""
     from drumroll.assembly.image_use import images_in_use
-    from drumroll.cli.main import home_of
 
     store = _store(options)
     if not options.force:
@@ -100,7 +100,6 @@ def size(count: int) -> str:
 
 
 def _store(options: argparse.Namespace) -> "ImageStore":
-    from drumroll.cli.main import home_of
     from drumroll.node.images import ImageStore
 
     home: Home = home_of(options)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drumroll import __version__
-from drumroll.assembly.home import Home, Refusal, default_home
+from drumroll.assembly.home import Refusal
 from drumroll.assembly.settings import PARTS
 
 EPILOG = """examples:
@@ -71,11 +71,6 @@ def parser() -> argparse.ArgumentParser:
     add_controller(verbs)
     _add_demo(verbs)
     return top
-
-
-def home_of(options: argparse.Namespace) -> Home:
-    """The home that the command is about."""
-    return Home((options.home or default_home()).expanduser().absolute())
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -8,12 +8,11 @@ import orjson
 from drumroll.assembly.home import Home
 from drumroll.assembly.registry import running_parts
 from drumroll.assembly.settings import load_settings
+from drumroll.cli.home import home_of
 
 
 def status(options: argparse.Namespace) -> int:
     """Print the state of the home; 1 when nothing runs there."""
-    from drumroll.cli.main import home_of
-
     home = home_of(options)
     facts = collect(home)
     if options.output == "json":

@@ -11,14 +11,13 @@ from drumroll.assembly.abandoned import remove_abandoned
 from drumroll.assembly.home import Home, Refusal
 from drumroll.assembly.registry import running_parts
 from drumroll.assembly.settings import Settings, is_damaged, load_settings
+from drumroll.cli.home import home_of
 
 CONTEXT = "drumroll"
 
 
 def up(options: argparse.Namespace) -> int:
     """Start in the background (or stay in the foreground); 0 when the API answers."""
-    from drumroll.cli.main import home_of
-
     home = home_of(options)
     settings = settings_from(options, home)
     remove_abandoned(home.run.parent)
