@@ -7,6 +7,7 @@ import ssl
 from datetime import timedelta
 from ipaddress import IPv4Address
 
+import orjson
 import pytest
 from aiohttp import web
 from cryptography import x509
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from drumroll.domain.analysis.measurement import Taken, measurement
 from drumroll.objects.clock import now
 from drumroll.rollouts.providers.asking import service_address
 from drumroll.rollouts.providers.registry import PROVIDERS, measure
@@ -451,3 +453,43 @@ async def test_the_comparison_says_what_is_wrong(settings, message) -> None:
     async with asked() as given:
         reading = await read("plugin", {"drumroll.dev/comparison": settings}, given)
         assert reading.error.startswith(message)
+
+
+HOSTILE = {
+    "lists deeper than anybody reads": b"[" * 200_000,
+    "objects deeper than anybody reads": b'{"a":' * 200_000,
+    "a number beyond floats": b"1" + b"0" * 400,
+    "a sample beyond floats": json.dumps(vector(10**400)).encode(),
+    "half a surrogate pair": b'{"a":"\\ud800","status":"error","errorType":"\\ud800","error":"\\udfff"}',
+    "a huge text": b"x" * 5_000_000,
+    "a huge error": json.dumps({"status": "error", "error": "x" * 3_000_000}).encode(),
+    "huge warnings": json.dumps({**vector(), "warnings": ["w" * 100_000] * 30}).encode(),
+    "warnings that are none": json.dumps({**vector(), "warnings": 5}).encode(),
+    "bytes of any kind": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in HOSTILE.items()])
+async def test_whatever_is_answered_becomes_a_measurement_that_a_status_can_hold(body) -> None:
+    async with api() as client, serving() as served, asked(client) as given:
+
+        async def give(_: web.Request) -> web.Response:
+            return web.Response(body=body, content_type="application/json")
+
+        served.answer = give
+        await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argo-rollouts"}})
+        await client.create(secret("p", "argo-rollouts", address=served.url, authToken="t", org="o"))
+        asks = [
+            {"prometheus": {"address": served.url, "query": "x"}},
+            {"web": {"url": served.url}},
+            {"web": {"url": served.url, "jsonPath": "{$.a}"}},
+            {"graphite": {"address": served.url, "query": "x"}},
+            {"influxdb": {"query": "x", "profile": "p"}},
+            {"skywalking": {"address": served.url, "query": "x", "interval": "1m"}},
+        ]
+        for provider in asks:
+            reading = await measure({"name": "m", "provider": provider}, given)
+            metric = {"name": "m", "provider": provider, "successCondition": "asFloat(result) < 5"}
+            taken = measurement(metric, Taken(reading, now(), now()))
+            assert len(orjson.dumps(taken)) < 5_000, provider
+            assert taken["phase"] == "Error" or not reading.error, provider

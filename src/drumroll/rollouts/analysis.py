@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 from drumroll.client.client import Client
 from drumroll.domain.actions import NOTHING, Action, Delete, Plan, Record, patch_of
-from drumroll.domain.analysis.arguments import ArgumentError, redacted, secret_names, with_secrets
+from drumroll.domain.analysis.arguments import ArgumentError, secret_names, with_secrets
 from drumroll.domain.analysis.assessment import Assessment, assess, broken, expires
-from drumroll.domain.analysis.measurement import Taken, due, measurement, next_look, recorded, results_of
+from drumroll.domain.analysis.measurement import Taken, due, measurement, next_look, recorded, results_of, shown
 from drumroll.domain.analysis.metrics import Metric, MetricError, metrics_of, with_arguments
 from drumroll.domain.analysis.names import COMPLETED
 from drumroll.domain.analysis.runs import phase_of
@@ -113,7 +113,7 @@ class Laboratory:
         started = self._now()
         reading = await measure(whole, asked)
         measured = measurement(whole, Taken(reading, started, self._now()), asked.secrets)
-        return measured, {name: redacted(text, asked.secrets) for name, text in reading.about.items()}
+        return measured, {name: shown(text, asked.secrets) for name, text in reading.about.items()}
 
     async def _arguments(self, run: Obj) -> tuple[list[Obj], frozenset[str]]:
         arguments = run["spec"].get("args") or []

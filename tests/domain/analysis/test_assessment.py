@@ -308,3 +308,10 @@ TTL = [
 def test_when_an_ended_run_is_deleted(strategy, phase, seconds):
     run = run_of(ONE, status={"phase": phase, "completedAt": timestamp(NOW)}, ttlStrategy=strategy)
     assert expires(run) == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
+def test_a_clock_that_is_set_back_ends_no_watch():
+    story = Story(MANY)
+    story.take(a=S)
+    earlier = story.now - timedelta(hours=1)
+    assert due(story.run, story.metrics, earlier) == story.metrics

@@ -12,7 +12,7 @@ from drumroll.domain.analysis.names import COMPLETED, ERROR, FAILED, INCONCLUSIV
 from drumroll.domain.analysis.verdict import verdict
 from drumroll.objects.meta import Obj, parse_timestamp, timestamp
 
-LONGEST_VALUE = 1000  # characters: a run's status holds many
+LONGEST_TEXT = 1000  # characters of a value or message: a run's status holds many
 COUNTS = {SUCCESSFUL: "successful", FAILED: "failed", INCONCLUSIVE: "inconclusive", ERROR: "error"}
 
 
@@ -54,15 +54,22 @@ def measurement(metric: Obj, taken: Taken, secrets: Iterable[str] = ()) -> Obj:
             phase = verdict(reading.result, success, failure, taken.finished)
         except ExpressionError as error:
             phase, message = ERROR, str(error)
+        except RecursionError:
+            phase, message = ERROR, "the result nests too deeply for a condition"
     measured: Obj = {
         "phase": phase,
         "startedAt": timestamp(taken.started),
         "finishedAt": timestamp(taken.finished),
-        "value": redacted(reading.value, secrets)[:LONGEST_VALUE],
-        "message": redacted(message, secrets),
-        "metadata": {name: redacted(text, secrets) for name, text in reading.metadata.items()},
+        "value": shown(reading.value, secrets),
+        "message": shown(message, secrets),
+        "metadata": {name: shown(text, secrets) for name, text in reading.metadata.items()},
     }
     return {name: value for name, value in measured.items() if value}
+
+
+def shown(text: str, secrets: Iterable[str]) -> str:
+    """A text from outside as a status may have it: without secrets, not too long, and nothing that JSON cannot say."""
+    return redacted(text, secrets)[:LONGEST_TEXT].encode("utf-8", "replace").decode()
 
 
 def recorded(result: Obj | None, metric: Metric, measured: Obj, about: Mapping[str, str]) -> Obj:
@@ -127,5 +134,7 @@ def next_time(run: Obj, metric: Metric, now: datetime) -> datetime | None:
         return parse_timestamp(last["resumeAt"]) if last.get("resumeAt") else now
     if metric.count is not None and result.get("count", 0) >= metric.count:
         return None
-    wait = ERROR_RETRY if last["phase"] == ERROR or metric.interval is None else metric.interval
-    return parse_timestamp(last["finishedAt"]) + wait
+    finished = parse_timestamp(last["finishedAt"])
+    if finished > now:  # the clock was set back: nothing has been watched since then
+        return now
+    return finished + (ERROR_RETRY if last["phase"] == ERROR or metric.interval is None else metric.interval)

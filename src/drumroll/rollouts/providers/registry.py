@@ -1,5 +1,6 @@
 """Which provider a metric has, and what those that there are not would say."""
 
+import csv
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -31,6 +32,10 @@ INSTEAD = {
 """What to use in the place of providers of the original that are not here."""
 
 
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, csv.Error)
+"""What an answer raises that a provider does not reckon with: numbers too large, lists too deep, and so on."""
+
+
 async def measure(metric: Obj, asked: Asked) -> Reading:
     """Take one measurement; `metric` has all its arguments resolved. What goes wrong is told in the reading."""
     name, settings = provider_of(metric)
@@ -41,6 +46,8 @@ async def measure(metric: Obj, asked: Asked) -> Reading:
         return await found(settings or {}, asked)
     except ProviderError as error:
         return Reading(error=str(error))
+    except UNREADABLE as error:  # else the run would never end, and nobody would know why
+        return Reading(error=f"the answer is not as {name} has it: {error}")
 
 
 def _missing(name: str) -> str:
