@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drumroll.objects.argo_v1alpha1 import ROLLOUT_HASH
+from drumroll.domain.rollout.ping_pong import names_of
+from drumroll.objects.argo_v1alpha1 import ROLLOUT_HASH, Rollout
 from drumroll.objects.meta import Obj
 from tests.domain.rollout_world import World, rollout, routed
 from tests.searching import examples
@@ -17,7 +18,11 @@ STEPS = [
 IMAGES = ("v1", "v2", "v3")
 STRATEGIES = st.fixed_dictionaries(
     {"steps": st.sampled_from(STEPS)},
-    optional={"dynamicStableScale": st.booleans(), "abortScaleDownDelaySeconds": st.sampled_from([0, 10])},
+    optional={
+        "dynamicStableScale": st.booleans(),
+        "abortScaleDownDelaySeconds": st.sampled_from([0, 10]),
+        "pingPong": st.just({"pingService": "web-stable", "pongService": "web-canary"}),
+    },
 )
 BASIC = st.fixed_dictionaries(
     {"steps": st.sampled_from(STEPS), "maxSurge": st.integers(0, 3), "maxUnavailable": st.integers(0, 2)}
@@ -161,5 +166,5 @@ def test_a_version_whose_pods_never_come_up_gets_no_traffic_and_takes_no_pod_awa
         assert world.available >= replicas, world.state
     world.update("v2")
     world.settle()
-    assert world.mesh["web-canary"] == 0
+    assert world.mesh[names_of(Rollout(world.rollout), world.rollout["status"]).canary] == 0
     assert world.available >= replicas

@@ -87,7 +87,12 @@ C, B, T = "spec.strategy.canary", "spec.strategy.blueGreen", "spec.strategy.cana
         (canary(maxUnavailable="101%"), f"{C}.maxUnavailable: 101% is more than 100%"),
         (canary(analysis={}), f"{C}.analysis.templates: name at least one"),
         (canary(analysis={"templates": [{}], "startingStep": 1}), f"{C}.analysis.startingStep: 1 is no step"),
-        (canary(pingPong={"pingService": "a"}), f"{C}.pingPong: "),
+        (canary(pingPong={"pingService": "a"}), f"{C}.pingPong.pongService: Ping service and Pong service must"),
+        (canary(pingPong={"pingService": "a", "pongService": "a"}), f"{C}.pingPong.pingService: This rollout uses the"),
+        (
+            canary(pingPong={"pingService": "a", "pongService": "b"}, trafficRouting={"smi": {}}),
+            f"{C}.pingPong: Ping-pong feature does not work with nginx and smi",
+        ),
         (canary(abortScaleDownDelaySeconds=-1), f"{C}.abortScaleDownDelaySeconds: Invalid value: -1"),
         (blue_green(autoPromotionSeconds=-5), f"{B}.autoPromotionSeconds: Invalid value: -5"),
         (blue_green(previewMetadata={"labels": {"app": "x"}}), f"{B}.previewMetadata.labels.app: the Rollout finds"),

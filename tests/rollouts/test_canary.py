@@ -70,6 +70,25 @@ async def test_an_update_goes_through_its_steps_with_the_rights_of_the_manifest(
         assert stable["spec"]["selector"]["rollouts-pod-template-hash"] == found["status"]["stableRS"]
 
 
+async def test_services_take_turns() -> None:
+    pair = {"pingService": "web-stable", "pongService": "web-canary"}
+    one = canary([{"setWeight": 20}], pingPong=pair)
+    for field in ("stableService", "canaryService"):
+        del one["spec"]["strategy"]["canary"][field]
+    async with laboratory(user=CONTROLLER) as cluster:
+        await deployed(cluster, one)
+        for image, stable, weights in (
+            ("v2", "pong", {"web-stable": 0, "web-canary": 100}),
+            ("v3", "ping", {"web-stable": 100, "web-canary": 0}),
+        ):
+            before = await cluster.rollout()
+            await update(cluster, image)
+            await promoted(cluster, before)
+            found = await cluster.phase("Healthy")
+            assert found["status"]["canary"]["stablePingPong"] == stable
+            assert await cluster.weights() == weights
+
+
 async def test_without_the_rights_of_the_manifest_nothing_happens() -> None:
     stranger = User("system:serviceaccount:default:default", ("system:serviceaccounts", "system:authenticated"))
     async with laboratory(user=stranger) as cluster:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from drumroll.domain.rollout.analysis_references import asked_analyses
-from drumroll.domain.rollout.references import gateway_config, references_of
+from drumroll.domain.rollout.ping_pong import names_of
+from drumroll.domain.rollout.references import gateway_config, references_of, service_fields
 from drumroll.objects.argo_v1alpha1 import Rollout
 from drumroll.objects.kinds import DEPLOYMENT, HTTP_ROUTE, INGRESS, SERVICE, Kind
 from drumroll.objects.meta import Obj
@@ -102,19 +103,15 @@ def _selectors(obj: Obj, known: _Known) -> Iterator[tuple[str, str]]:
 
 def _services(spec: Obj) -> Iterator[tuple[str, str]]:
     strategy = spec.get("strategy") or {}
-    for kind, fields in (
-        ("canary", ("canaryService", "stableService")),
-        ("blueGreen", ("activeService", "previewService")),
-    ):
-        for field in fields:
-            if name := (strategy.get(kind) or {}).get(field):
-                yield f"spec.strategy.{kind}.{field}", name
+    for kind in ("canary", "blueGreen"):
+        for field, name in service_fields(strategy.get(kind) or {}).items():
+            yield f"spec.strategy.{kind}.{field}", name
 
 
 def _routes(rollout: Rollout, known: _Known) -> Iterator[tuple[str, str]]:
     """A route whose weights are to be set has a rule with both Services."""
-    canary = rollout.canary or {}
-    both = {canary.get("canaryService"), canary.get("stableService")}
+    pair = names_of(rollout, {})
+    both = {pair.canary, pair.stable}
     config = gateway_config(rollout)
     names = [config.get("httpRoute"), *(one.get("name") for one in config.get("httpRoutes") or ())]
     for name in filter(None, names):

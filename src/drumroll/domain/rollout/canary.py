@@ -19,6 +19,7 @@ from drumroll.domain.rollout.pause import (
     with_pause,
     without_pause,
 )
+from drumroll.domain.rollout.ping_pong import with_roles_changed
 from drumroll.domain.rollout.revision import revision_of
 from drumroll.domain.rollout.sizing import desired, is_at_desired, is_enough
 from drumroll.domain.rollout.steps import current_step, describe_step, is_through, kind_of_step, step_hash, step_index
@@ -234,6 +235,6 @@ def _promoted(turn: Turn, reason: str) -> Turn:
     revision = revision_of(turn.sets.new.raw) if turn.sets.new else 0
     text = f"Rollout completed update to revision {revision} ({turn.pod_hash}): {reason}"
     turn = turn.then([Record(turn.inputs.rollout, "Normal", "RolloutCompleted", text)])
-    return without_pause(turn).with_status(
+    return with_roles_changed(without_pause(turn)).with_status(
         stableRS=turn.pod_hash, promoteFull=None, currentStepIndex=len(turn.rollout.steps) or None
     )

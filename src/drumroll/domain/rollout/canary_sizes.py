@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from drumroll.domain.replicas import remaining
 from drumroll.domain.rollout.inputs import Turn, hash_of
+from drumroll.domain.rollout.ping_pong import names_of
 from drumroll.domain.rollout.revision import is_scaling_event, revision_of
 from drumroll.domain.rollout.scale_down import (
     deadline_of,
@@ -94,7 +95,7 @@ def _without_older(turn: Turn) -> Turn:
 
 def _after_traffic(turn: Turn, *, is_switched: bool) -> Turn:
     """With traffic routing: what has no traffic goes, after the delay when the update is over, else at once."""
-    canary = (turn.rollout.canary or {}).get("canaryService") or ""
+    canary = names_of(turn.rollout, turn.status).canary
     bearers = (
         {selected_hash(turn.inputs.services.get(canary))}
         if (asked_weights(turn).get("canary") or {}).get("weight")

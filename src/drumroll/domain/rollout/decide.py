@@ -10,7 +10,7 @@ from drumroll.domain.rollout.blue_green import run_blue_green
 from drumroll.domain.rollout.canary import is_changed, run_canary
 from drumroll.domain.rollout.ephemeral import with_metadata
 from drumroll.domain.rollout.inputs import Inputs, Turn, hash_of
-from drumroll.domain.rollout.references import SERVICE_FIELDS
+from drumroll.domain.rollout.references import service_fields
 from drumroll.domain.rollout.restart import with_restart
 from drumroll.domain.rollout.revision import ensure_new, pod_hash, sort_sets, surplus
 from drumroll.domain.rollout.services import is_anothers
@@ -64,11 +64,10 @@ def missing(inputs: Inputs, rollout: Rollout) -> tuple[str, ...]:
         found = f"{reference.get('kind')} {reference.get('name')} is not there: create it, or correct the reference"
         return (f"spec.workloadRef: {found}",)
     name, strategy = ("canary", rollout.canary) if rollout.canary is not None else ("blueGreen", rollout.blue_green)
-    fields = {field: (strategy or {}).get(field) for field in SERVICE_FIELDS}
     services = tuple(
         f'spec.strategy.{name}.{field}: Invalid value: "{service}": {fault}'
-        for field, service in fields.items()
-        if service and (fault := _fault(inputs.services.get(service), service, rollout))
+        for field, service in service_fields(strategy or {}).items()
+        if (fault := _fault(inputs.services.get(service), service, rollout))
     )
     is_going_back = rollout.status.get("abort")  # which no template may hold up
     return services if is_going_back else (*services, *analysis_faults(rollout.spec, inputs.templates))

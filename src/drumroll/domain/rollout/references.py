@@ -10,6 +10,7 @@ from drumroll.objects.selectors import from_object
 
 GATEWAY_PLUGIN = "argoproj-labs/gatewayAPI"
 SERVICE_FIELDS = ("canaryService", "stableService", "activeService", "previewService")
+PING_PONG_FIELDS = ("pingService", "pongService")
 ROUTE_FIELDS = {HTTP_ROUTE: ("httpRoute", "httpRoutes"), GRPC_ROUTE: ("grpcRoute", "grpcRoutes")}
 SELECTOR_FIELDS = {HTTP_ROUTE: "httpRouteSelector", GRPC_ROUTE: "grpcRouteSelector"}
 
@@ -42,7 +43,7 @@ def references_of(obj: Obj) -> References:
     namespace = rollout.key.namespace
     strategy = rollout.canary or rollout.blue_green or {}
     routing = rollout.traffic_routing or {}
-    names = {SERVICE: [strategy.get(name) for name in SERVICE_FIELDS]}
+    names: dict[Kind, list[Any]] = {SERVICE: [*service_fields(strategy).values()]}
     for template in (t for step in rollout.steps for t in (step.get("experiment") or {}).get("templates") or ()):
         names[SERVICE].append((template.get("service") or {}).get("name"))
     nginx, smi = routing.get("nginx"), routing.get("smi")
@@ -62,6 +63,14 @@ def references_of(obj: Obj) -> References:
         found[kind] = frozenset(Key(route_namespace, one) for one in routes if one)
     selectors = {kind: plugin[name] for kind, name in SELECTOR_FIELDS.items() if plugin.get(name)}
     return References(namespace, found, selectors, route_namespace)
+
+
+def service_fields(strategy: Obj) -> dict[str, str]:
+    """The Services that a strategy names, by field."""
+    found = {field: strategy.get(field) for field in SERVICE_FIELDS}
+    pair = strategy.get("pingPong") or {}
+    found |= {f"pingPong.{field}": pair.get(field) for field in PING_PONG_FIELDS}
+    return {field: name for field, name in found.items() if name}
 
 
 def gateway_config(rollout: Rollout) -> Obj:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from drumroll.domain.replicas import scaled
-from drumroll.domain.rollout.references import GATEWAY_PLUGIN, gateway_fault
+from drumroll.domain.rollout.references import GATEWAY_PLUGIN, PING_PONG_FIELDS, gateway_fault
 from drumroll.domain.rollout.validation_steps import step_faults
 from drumroll.objects.argo_v1alpha1 import ROLLOUT_HASH, Rollout
 from drumroll.objects.meta import Obj
@@ -141,8 +141,8 @@ def _canary(rollout: Rollout, strategy: Obj) -> Iterator[str]:
         yield from _routing(f"{where}.trafficRouting", strategy, routing)
     if strategy.get("dynamicStableScale") and strategy.get("scaleDownDelaySeconds") is not None:
         yield f"{where}.dynamicStableScale: Canary dynamicStableScale cannot be used with scaleDownDelaySeconds"
-    if strategy.get("pingPong"):
-        yield f"{where}.pingPong: only ALB and Istio have it in the original; use canaryService and stableService"
+    if strategy.get("pingPong") is not None:
+        yield from _ping_pong(f"{where}.pingPong", strategy["pingPong"], routing)
     yield from _anti_affinity(where, strategy)
     yield from _metadata(rollout, where, strategy, ("canaryMetadata", "stableMetadata"))
     yield from _analysis(f"{where}.analysis", strategy.get("analysis"))
@@ -151,6 +151,19 @@ def _canary(rollout: Rollout, strategy: Obj) -> Iterator[str]:
         yield f"{where}.analysis.startingStep: {start} is no step; there are {len(rollout.steps)}"
     for index, step in enumerate(rollout.steps):
         yield from step_faults(f"{where}.steps[{index}]", step, rollout)
+
+
+def _ping_pong(where: str, pair: Obj, routing: Obj | None) -> Iterator[str]:
+    if routing is not None and any(routing.get(name) is not None for name in ("nginx", "smi")):
+        yield f"{where}: Ping-pong feature does not work with nginx and smi; use plugins: {{{GATEWAY_PLUGIN}: …}}"
+    for name in PING_PONG_FIELDS:
+        if not pair.get(name):
+            yield f"{where}.{name}: Ping service and Pong service must to be set to use Ping-Pong feature"
+    if pair.get("pingService") == pair.get("pongService"):
+        yield (
+            f"{where}.pingService: This rollout uses the same service for the ping and pong services, but two "
+            "different services are required."
+        )
 
 
 def _surge(rollout: Rollout, strategy: Obj) -> Iterator[str]:
@@ -175,7 +188,7 @@ def _is_count_or_share(value: Any) -> bool:
 
 def _routing(where: str, strategy: Obj, routing: Obj) -> Iterator[str]:
     for name in ("canaryService", "stableService"):
-        if not strategy.get(name):
+        if not strategy.get(name) and strategy.get("pingPong") is None:
             yield f"{where.rpartition('.')[0]}.{name}: Traffic routing needs a canaryService and a stableService"
     for name in FOREIGN:
         if routing.get(name) is not None:

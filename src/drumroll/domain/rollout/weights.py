@@ -10,6 +10,7 @@ from drumroll.domain.actions import Record
 from drumroll.domain.rollout.analysis import experiment_shares
 from drumroll.domain.rollout.canary_services import led_to
 from drumroll.domain.rollout.inputs import Turn, hash_of
+from drumroll.domain.rollout.ping_pong import has_ping_pong, names_of
 from drumroll.domain.rollout.services import selected_hash
 from drumroll.domain.rollout.sizing import fence_of, is_at_desired, is_enough, set_weight
 from drumroll.domain.rollout.steps import is_through, managed_in_force, step_index, weight_in_force
@@ -144,25 +145,37 @@ def with_services(turn: Turn) -> tuple[Turn, Led]:
     An aborted canary's Service leads to the stable pods at once. A Service that still has a share of the traffic stays
     with the pods that it leads to until the share is gone.
     """
-    strategy, sets = turn.rollout.canary or {}, turn.sets
-    stable, canary = strategy.get("stableService") or "", strategy.get("canaryService") or ""
+    sets, names, takes_turns = turn.sets, names_of(turn.rollout, turn.status), has_ping_pong(turn.rollout)
+    stable, canary = names.stable, names.canary
+    turn = _with_plain(turn) if takes_turns else turn
     stable_led = not stable
     if stable and sets.stable is not None:
         found = led_to(turn, stable, sets.stable)
         turn, stable_led = turn.then(found.actions), found.is_done
+    if takes_turns and is_promoted(turn):
+        return turn, Led(stable_led, canary=True)  # nobody's, until the next update needs it
     if not canary or _must_stay(turn, canary):
         return turn, Led(stable_led, canary=not canary)
-    if turn.is_aborted and sets.stable is not None:
+    if turn.is_aborted and sets.stable is not None and not takes_turns:
         return turn.then(led_to(turn, canary, sets.stable, at_once=True).actions), Led(stable_led, canary=False)
     found = led_to(turn, canary, sets.new)
     return turn.then(found.actions), Led(stable_led, found.is_done)
+
+
+def _with_plain(turn: Turn) -> Turn:
+    """The turn that leads the plain pair of Services, too, for who looks at the versions by them; they get no share."""
+    strategy, names = turn.rollout.canary or {}, names_of(turn.rollout, turn.status)
+    for field, replica_set in (("stableService", turn.sets.stable), ("canaryService", turn.sets.new)):
+        if (name := strategy.get(field) or "") and name not in (names.stable, names.canary):
+            turn = turn.then(led_to(turn, name, replica_set).actions)
+    return turn
 
 
 def _must_stay(turn: Turn, canary: str) -> bool:
     """Whether the canary's Service must go on leading where it leads, for the traffic that it may still get."""
     if is_settled(turn) and not _has_traffic(turn):
         return False
-    if turn.is_aborted:
+    if turn.is_aborted and not has_ping_pong(turn.rollout):
         return bool((turn.rollout.canary or {}).get("dynamicStableScale"))
     return bool(former_canary(turn)) or _is_others(turn, canary)
 
@@ -204,11 +217,11 @@ def with_traffic(turn: Turn, led: Led) -> Turn:
 
 
 def _share(turn: Turn, wanted: Wanted) -> Share:
-    strategy = turn.rollout.canary or {}
+    names = names_of(turn.rollout, turn.status)
     former = frozenset(one.get("serviceName") or "" for one in asked_weights(turn).get("additional") or ())
     return Share(
-        strategy.get("stableService") or "",
-        strategy.get("canaryService") or "",
+        names.stable,
+        names.canary,
         wanted.weight,
         turn.rollout.most_weight,
         experiment_shares(turn.rollout.raw, turn.judgement.experiment) if wanted.has_experiment else (),
