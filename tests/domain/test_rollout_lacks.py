@@ -13,6 +13,7 @@ from drumroll.domain.rollout.anti_affinity import with_anti_affinity, without_an
 from drumroll.domain.rollout.decide import decide
 from drumroll.domain.rollout.inputs import Inputs
 from drumroll.domain.rollout.lacks import BLOCKED, lacks
+from drumroll.domain.rollout.steps import step_hash
 from drumroll.domain.rollout.validation import faults_of
 from drumroll.objects.argo_v1alpha1 import Rollout
 from drumroll.objects.errors import AlreadyExists, Forbidden
@@ -109,7 +110,9 @@ def test_a_route_that_is_not_there_is_told_once() -> None:
     route = {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web"}}}
     owner = rollout({"canary": {"canaryService": "c", "stableService": "s", "trafficRouting": route}})
     one = replica_set(owner, "app:1", 4)
-    owner["status"] = {"stableRS": hash_for(owner, "app:1"), "currentPodHash": hash_for(owner, "app:1")}
+    known = hash_for(owner, "app:1")
+    steps = step_hash(Rollout(owner))
+    owner["status"] = {"stableRS": known, "currentPodHash": known, "currentStepHash": steps}
     owner["metadata"]["annotations"] = {"rollout.argoproj.io/revision": "1"}
     one["metadata"]["ownerReferences"] = [{"kind": "Rollout", "name": "web", "uid": "ro-1", "controller": True}]
     services = {name: service(name, uid=name, resourceVersion="1") for name in ("c", "s")}
