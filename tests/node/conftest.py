@@ -5,6 +5,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
@@ -12,6 +13,9 @@ import pytest_asyncio
 from drumroll.node.processes import LoopbackRuntime
 from drumroll.node.runtime import RootImage, Runtime
 from drumroll.objects.network import LOOPBACK_SERVICES, ClusterNetwork
+
+if TYPE_CHECKING:
+    from tests.node.cluster import NodeCluster
 
 DEADLINE = 10.0
 
@@ -61,3 +65,16 @@ async def eventually(question, deadline: float = DEADLINE):
             if answer:
                 return answer
             await asyncio.sleep(0.01)
+
+
+@pytest_asyncio.fixture
+async def cluster(home: Path, loopback_network: ClusterNetwork) -> "AsyncIterator[NodeCluster]":
+    """A node on an API server of its own."""
+    from tests.node.cluster import NodeCluster  # which imports from here
+
+    made = NodeCluster(home, loopback_network)
+    try:
+        await made.open()
+        yield made
+    finally:
+        await made.close()

@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from drumroll.node import cgroups
+from drumroll.node import cgroups, containers
 from drumroll.node.containers import ContainerRuntime
 from drumroll.node.network_namespace import run_inside
 from drumroll.node.runtime import ContainerError, Mount
@@ -69,16 +68,15 @@ async def test_a_program_runs_and_its_output_and_exit_code_are_kept(ground):
     assert sorted(log_of(spec)) == ["stderr F err", "stdout F out"]
 
 
-async def test_the_exit_is_known_within_milliseconds(ground):
+async def test_the_exit_is_announced_and_not_waited_for(ground, monkeypatch):
+    monkeypatch.setattr(containers, "_RECHECK_SECONDS", 3600)
     sandbox = await ground.sandbox()
     state = await ground.start(sandbox, *SLEEP)
     waiting = asyncio.create_task(ground.runtime.wait_container(state.container_id))
     await asyncio.sleep(0)
-    began = time.perf_counter()
     await ground.runtime.signal_container(state.container_id, "SIGKILL")
     async with asyncio.timeout(DEADLINE):
         assert (await waiting).exit_code == 137
-    assert time.perf_counter() - began < 2  # 3 ms on an idle machine; polling would take seconds
 
 
 async def test_a_signal_reaches_the_program(ground):
@@ -271,10 +269,8 @@ async def test_exec_of_what_is_not_there_or_not_running_is_an_error(ground):
 
 async def test_exec_past_its_time_is_killed_with_its_children(ground):
     state = await ground.start(await ground.sandbox(), *SLEEP)
-    began = time.perf_counter()
     with pytest.raises(TimeoutError):
         await ground.runtime.exec(state.container_id, ("sh", "-c", "sleep 777 & sleep 777"), 0.5)
-    assert time.perf_counter() - began < 5
 
     async def is_gone():
         shown = await ground.runtime.exec(state.container_id, ("sh", "-c", "cat /proc/[0-9]*/cmdline"), 10)
