@@ -242,6 +242,7 @@ def mesh(name="one", namespace=None, **more):
 MESH = {
     "a service": (mesh(), "default", None),
     "its port": (mesh(port=80), "default", None),
+    "the group's name in words": ({**mesh(), "group": "core"}, "default", None),
     "another port": (mesh(port=81), "default", "NoMatchingParent"),
     "no such service": (mesh("nobody"), "default", "NoMatchingParent"),
     "a service without an address": (mesh("bare"), "default", "NoMatchingParent"),
@@ -258,6 +259,12 @@ def test_routes_of_services(name):
     found = translated(asked, gateways=[], services=services)
     assert (found.verdicts[0].refused and found.verdicts[0].refused.reason) == reason
     assert set(found.tables) == (set() if reason else {"default/one/http"})
+
+
+def test_a_backend_may_have_its_group_in_words():
+    asked = route(rule(backends=[{**backend("two"), "group": "core"}]), parents=[mesh()])
+    found = translated(asked, gateways=[], services=[service("one"), service("two")])
+    assert found.verdicts[0].faults == ()
 
 
 def test_several_routes_of_a_service_and_no_rule_for_some_requests():

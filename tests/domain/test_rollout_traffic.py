@@ -81,22 +81,31 @@ def test_a_weight_is_verified_when_the_generation_that_has_it_is_acknowledged() 
     assert routed(gateway(), share(30), both).is_verified is False
 
 
-def test_headers_lead_to_the_canary_before_all_other_rules() -> None:
+def test_headers_lead_to_the_canary_by_a_rule_after_the_users() -> None:
     match = [
         {"headerName": "x-beta", "headerValue": {"prefix": "y."}},
         {"headerName": "a", "headerValue": {"regex": "b+"}},
     ]
     wanted = share(0, {"setHeaderRoute": {"name": "beta", "match": match}})
     after = patched(http_route(), routed(gateway(), wanted, http_route()))
-    first, second = after["spec"]["rules"]
-    assert first["name"] == "beta"
-    assert first["matches"] == [{
+    own, made = after["spec"]["rules"]
+    assert made["name"] == "beta"
+    assert made["matches"] == [{
         "path": {"type": "PathPrefix", "value": "/"},
         "headers": [{"type": "RegularExpression", "name": "x-beta", "value": r"^y\..*"},
                     {"type": "RegularExpression", "name": "a", "value": "b+"}],
     }]  # fmt: skip
-    assert backends(first) == {"web-canary": 1}
-    assert backends(second) == {"web-stable": 100, "web-canary": 0}
+    assert backends(made) == {"web-canary": 1}
+    assert backends(own) == {"web-stable": 100, "web-canary": 0}
+    assert routed(gateway(), wanted, acknowledged(after)).actions == ()
+
+
+def test_a_header_rule_is_ahead_where_only_its_place_lets_it_win() -> None:
+    route = http_route()
+    route["spec"]["rules"][0]["matches"][0]["headers"] = [{"type": "Exact", "name": "x-beta", "value": "yes"}]
+    wanted = share(20, {"setHeaderRoute": HEADER})
+    after = patched(route, routed(gateway(), wanted, route))
+    assert [rule.get("name") for rule in after["spec"]["rules"]] == [HEADER["name"], None]
     assert routed(gateway(), wanted, acknowledged(after)).actions == ()
 
 
@@ -115,13 +124,14 @@ def test_a_managed_rule_that_somebody_changed_or_deleted_comes_back() -> None:
     wanted = share(20, {"setHeaderRoute": HEADER}, {"setMirrorRoute": MIRROR})
     good = patched(http_route(), routed(gateway(), wanted, http_route()))
     changed, deleted = deepcopy(good), deepcopy(good)
-    changed["spec"]["rules"][0]["matches"][0]["headers"][0]["value"] = "no"
-    changed["spec"]["rules"][2]["backendRefs"][1]["weight"] = 90
-    del deleted["spec"]["rules"][:2]
+    assert [rule.get("name") for rule in good["spec"]["rules"]] == [MIRROR["name"], None, HEADER["name"]]
+    changed["spec"]["rules"][2]["matches"][0]["headers"][0]["value"] = "no"
+    changed["spec"]["rules"][1]["backendRefs"][1]["weight"] = 90
+    del deleted["spec"]["rules"][2], deleted["spec"]["rules"][0]
     for broken in (changed, deleted):
         assert patched(broken, routed(gateway(), wanted, broken))["spec"] == good["spec"]
     defaulted = deepcopy(good)
-    defaulted["spec"]["rules"][1]["filters"][0]["requestMirror"]["backendRef"] |= {"group": "", "kind": "Service"}
+    defaulted["spec"]["rules"][0]["filters"][0]["requestMirror"]["backendRef"] |= {"group": "", "kind": "Service"}
     assert routed(gateway(), wanted, defaulted).actions == ()
     gone = patched(good, routed(gateway(), share(20), good))
     assert [rule.get("name") for rule in gone["spec"]["rules"]] == [None]
@@ -130,7 +140,7 @@ def test_a_managed_rule_that_somebody_changed_or_deleted_comes_back() -> None:
 def test_rules_without_their_names_are_not_made_again_and_again() -> None:
     wanted = share(20, {"setHeaderRoute": HEADER})
     after = patched(http_route(), routed(gateway(), wanted, http_route()))
-    del after["spec"]["rules"][0]["name"]  # an older definition of the route forgets it
+    del after["spec"]["rules"][1]["name"]  # an older definition of the route forgets it
     answer = routed(gateway(), wanted, after)
     assert answer.actions == ()
     assert "forgets the names of rules" in answer.faults[0]

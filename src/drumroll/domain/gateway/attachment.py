@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from drumroll.domain.gateway import GROUP
 from drumroll.domain.gateway.hostnames import is_covered, meetings
 from drumroll.domain.gateway.listeners import Gateway, Listener
-from drumroll.domain.gateway.references import Fault
+from drumroll.domain.gateway.references import CORE, Fault
 from drumroll.objects import selectors
 from drumroll.objects.errors import BadRequest
 from drumroll.objects.meta import Key, Obj, key_of
@@ -51,7 +51,7 @@ def attach(route: Obj, parents: Parents) -> list[Attachment]:
             gateway = parents.gateways.get(key)
             if gateway is not None:
                 found.append(_to_gateway(route, parent, gateway, parents.namespaces))
-        elif (group, kind) == ("", "Service"):
+        elif group in CORE and kind == "Service":
             found.append(_to_service(route, parent, key, parents))
     return found
 

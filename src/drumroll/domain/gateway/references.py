@@ -12,6 +12,10 @@ MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 """What reading an object raises that is not of its kind's shape."""
 
 
+CORE = frozenset({"", "core"})
+"""The group of Services: many manifests for meshes write its name in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Why something of an object is not as asked; `reason` is the standard's."""
@@ -66,6 +70,7 @@ class References:
     def find(self, who: Referrer, reference: Obj, *, http2: bool = False) -> Target | Fault:
         """The Service port that a backendRef names; `http2` says that the route needs HTTP/2."""
         group, kind = reference.get("group") or "", reference.get("kind") or "Service"
+        group = "" if group in CORE else group
         key = Key(reference.get("namespace") or who.namespace, reference.get("name") or "")
         if (group, kind) != ("", "Service"):
             return Fault("InvalidKind", f"{group or 'core'}/{kind} {key.name!r} cannot be sent to: name a Service")

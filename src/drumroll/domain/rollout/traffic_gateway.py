@@ -69,7 +69,8 @@ def _one(kind: Kind, obj: Obj, config: Obj, share: Share, managed: list[str], *,
     if _names_are_lost(made, own, kind):
         text = f"this API server forgets the names of rules: install the {kind.name} of Gateway API 1.4 or newer"
         return Routed((), is_verified=False, faults=(text,))
-    wanted = [*made, *own]
+    ahead = [rule for rule in made if _must_be_ahead(rule, own, kind)]
+    wanted = [*ahead, *own, *(rule for rule in made if rule not in ahead)]
     patch: Obj = {}
     if [_defaulted(rule, kind) for rule in rules] != [_defaulted(rule, kind) for rule in wanted]:
         patch["spec"] = {"rules": wanted}
@@ -79,6 +80,16 @@ def _one(kind: Kind, obj: Obj, config: Obj, share: Share, managed: list[str], *,
     if patch:
         return Routed((_patch(kind, obj, patch),), is_verified=is_acknowledged(obj) if "spec" not in patch else False)
     return Routed((), is_verified=is_acknowledged(obj))
+
+
+def _must_be_ahead(rule: Obj, own: list[Obj], kind: Kind) -> bool:
+    """Whether only its place lets a rule of ours win: where a rule of the user's has the same match, and for mirrors.
+
+    All others come last, as the original has them: the user's rules keep their numbers.
+    """
+    theirs = [match for other in own for match in _defaulted(other, kind)["matches"]]
+    is_mirror = any(one.get("type") == "RequestMirror" for one in rule.get("filters") or ())
+    return is_mirror or any(match in theirs for match in _defaulted(rule, kind)["matches"])
 
 
 def _names_are_lost(made: list[Obj], own: list[Obj], kind: Kind) -> bool:
