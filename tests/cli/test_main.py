@@ -51,6 +51,12 @@ def test_wrong_words_are_explained(arguments: list[str], words: str) -> None:
     assert "Traceback" not in answer.stderr
 
 
+def test_no_command_at_all_shows_which_there_are() -> None:
+    answer = drumroll()
+    assert "start the cluster" in answer.stderr
+    assert "drumroll demo" in answer.stderr
+
+
 def test_a_folder_without_a_dockerfile_is_explained(tmp_path: Path) -> None:
     answer = drumroll("image", "build", str(tmp_path), "-t", "x:1", "--home", str(tmp_path / "home"))
     assert answer.returncode == 1

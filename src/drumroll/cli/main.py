@@ -31,7 +31,12 @@ OUTPUT = "text for people (default), json for programs"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 1 with a sentence on stderr."""
-    options = parser().parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
+    if not typed:
+        parser().print_help(sys.stderr)
+        print("\ndrumroll: a COMMAND is required, for example `drumroll demo`.", file=sys.stderr)
+        return 2
+    options = parser().parse_args(typed)
     try:
         status: int = options.run(options)
     except Refusal as refusal:
@@ -171,7 +176,8 @@ def _add_down(verbs: "Commands", shared: argparse.ArgumentParser) -> None:
 
     verb = _command(verbs, "down", "stop pods, Envoy and the control plane; data stays", parents=[shared])
     verb.add_argument("--delete", action="store_true", help="also delete the cluster's data; images stay")
-    verb.add_argument("--kubeconfig", type=Path, default=None, metavar="FILE", help="the file that `up` was given")
+    file = "with --delete, take the context out of this file (default $KUBECONFIG, else ~/.kube/config)"
+    verb.add_argument("--kubeconfig", type=Path, default=None, metavar="FILE", help=file)
     verb.set_defaults(run=down)
 
 
@@ -190,7 +196,9 @@ def _add_image(verbs: "Commands", shared: argparse.ArgumentParser) -> None:
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
     build = _command(actions, "build", "build an image from a folder with a Dockerfile", parents=[shared])
     build.add_argument("context", type=Path, metavar="FOLDER", help="what COPY and ADD may take files from")
-    build.add_argument("-t", "--tag", action="append", required=True, metavar="NAME:TAG", help="may be repeated")
+    build.add_argument(
+        "-t", "--tag", action="append", required=True, metavar="NAME:TAG", help="the image's name; may be repeated"
+    )
     build.add_argument("-f", "--file", type=Path, default=None, metavar="FILE", help="default FOLDER/Dockerfile")
     build.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="a value for ARG")
     build.set_defaults(run=image.build)

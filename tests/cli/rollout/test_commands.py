@@ -235,6 +235,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path, type_):
     )
     code, _, err = type_("get", "web", "--kubeconfig", str(config))
     assert (code, "the API server at 127.0.0.1:9 gave no answer" in err) == (1, True)
+    assert err.endswith("`drumroll status` says whether your cluster is up.\n")
 
 
 def test_a_cluster_without_rollouts_is_told_and_its_deployments_are_shown(tmp_path, monkeypatch, capsys):

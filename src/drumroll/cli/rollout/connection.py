@@ -36,7 +36,7 @@ def carry_out(options: argparse.Namespace, work: Work) -> int:
     import asyncio  # here, as all that is large: the other commands must start quickly
 
     from drumroll.client.kubeconfig import KubeconfigError
-    from drumroll.objects.errors import ApiError, NotFound
+    from drumroll.objects.errors import ApiError, NotFound, ServiceUnavailable
 
     try:
         return asyncio.run(_carry_out(options, work))
@@ -49,7 +49,9 @@ def carry_out(options: argparse.Namespace, work: Work) -> int:
     except ApiError as error:
         if isinstance(error, NotFound) and not (error.details or {}).get("name"):
             raise Refusal(_NO_KIND) from error
-        raise Refusal(error.message.strip() or str(error)) from error
+        is_down = isinstance(error, ServiceUnavailable) and isinstance(error.__cause__, OSError)
+        advice = ". `drumroll status` says whether your cluster is up." if is_down else ""
+        raise Refusal(f"{error.message.strip() or error}{advice}") from error
 
 
 async def _carry_out(options: argparse.Namespace, work: Work) -> int:

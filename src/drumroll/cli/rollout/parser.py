@@ -16,7 +16,7 @@ EPILOG = """examples:
   drumroll rollout undo web               to the version before
   drumroll rollout status deployment/web  works for Deployments too
 """
-_NAME = "NAME, or rollout/NAME or deployment/NAME where both are there"
+_NAME = "a Rollout or a Deployment; rollout/NAME or deployment/NAME where both have that name"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -112,8 +112,9 @@ def _add_steering(actions: "Commands") -> None:
     terminate = _add(
         actions, "terminate", "stop an analysis run, an experiment or an A/B test", "change:terminate", named=False
     )
-    terminate.add_argument("what", choices=("analysisrun", "experiment", "abtest"), metavar="KIND")
-    terminate.add_argument("name", metavar="NAME")
+    kinds = ("analysisrun", "experiment", "abtest")
+    terminate.add_argument("what", choices=kinds, metavar="KIND", help=", ".join(kinds))
+    terminate.add_argument("name", metavar="NAME", help="as `list` or `get` shows it")
 
 
 def _add_kind(verb: argparse.ArgumentParser, kinds: tuple[str, ...]) -> None:
