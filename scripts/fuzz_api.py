@@ -71,6 +71,11 @@ KNOWN: dict[str, dict[str, Any]] = {
     "Experiment": {"spec": {"templates": [{"name": "a", "selector": {"matchLabels": LABELS}, "template": TEMPLATE}]}},
     **{name: {"spec": {"metrics": [{"name": "a", "provider": {"web": {"url": "http://a", "jsonPath": "{$.a}"}}}]}}
        for name in ("AnalysisRun", "AnalysisTemplate", "ClusterAnalysisTemplate")},
+    "ABTest": {"spec": {
+        "routeRef": {"name": "a"}, "control": {"service": "a"}, "treatment": {"service": "b"}, "percent": 50,
+        "goal": {"name": "a", "minimumEffect": 0.1, "provider": {"log": {"user": "u", "value": "v"}}}}},
+    "Comparison": {"spec": {"routeRef": {"name": "a"}, "primary": {"service": "a"}, "shadow": {"service": "b"},
+                            "compare": {"headers": ["content-type"], "ignore": ["pod"]}}},
     "CSIDriver": {"spec": {}},
     "CSINode": {"spec": {"drivers": []}},
     "VolumeAttachment": {"spec": {"attacher": "a.b", "nodeName": "n", "source": {"persistentVolumeName": "v"}}},
