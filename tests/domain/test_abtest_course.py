@@ -14,6 +14,7 @@ from drumroll.domain.abtest.figures import Figures, no_figures
 from drumroll.domain.abtest.sequential import conversions
 from drumroll.domain.actions import Patch, Record
 from drumroll.objects.kinds import AB_TEST, HTTP_ROUTE, ROLLOUT
+from drumroll.objects.meta import parse_timestamp
 from drumroll.objects.patch import merge
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -182,3 +183,25 @@ def test_what_keeps_a_test_from_running_is_said(change, words):
 def test_durations(text, seconds):
     found = spec.read(abtest(limits={"maximumDuration": text}))
     assert found.terms.most_time == timedelta(seconds=seconds)
+
+
+def test_nobody_is_counted_before_the_split_is_in_force():
+    world = World(abtest())
+    meta, taken = world.route["metadata"], {"type": "drumroll.dev/Acknowledged", "status": "True"}
+    meta["generation"] = 1
+    world.route["status"] = {"parents": [{"conditions": [{**taken, "observedGeneration": 1}]}]}
+    world.turn()
+    meta["generation"] = 2  # by the rules of the test, which no gateway has taken over yet
+    for _ in range(3):
+        world.turn(figures(200, 0))
+    assert world.has_rules()
+    assert world.status == {
+        "phase": "Pending",
+        "message": "waiting until the split of HTTPRoute 'web' is in force",
+        "observedGeneration": 1,
+    }
+    world.route["status"] = {"parents": [{"conditions": [{**taken, "observedGeneration": 2}]}]}
+    in_force = world.now
+    world.turn()
+    assert world.status["phase"] == "Running"
+    assert parse_timestamp(world.status["startedAt"]) > in_force

@@ -421,3 +421,34 @@ def test_a_passed_deadline_aborts_where_that_is_wanted_and_leaves_the_template()
     assert state.startswith("v1:3/3 v2:0/3 active v1 preview v2 Degraded (RolloutAborted: Rollout aborted update to")
     assert "has timed out progressing" in state
     assert "v2" in str(world.rollout["spec"]["template"])
+
+
+def test_an_active_service_that_is_made_anew_in_mid_update_does_not_promote_it():
+    world = deployed(autoPromotionEnabled=False)
+    world.update("v2")
+    world.settle()
+    assert world.state == "v1:3/3 v2:3/3 active v1 preview v2 Paused (BlueGreenPause)"
+    world.services["active"]["spec"]["selector"] = {"app": "web"}
+    world.settle()
+    assert world.state == "v1:3/3 v2:3/3 active v1 preview v2 Paused (BlueGreenPause)"
+
+
+def test_an_active_service_that_is_made_anew_ends_no_analysis_before_its_time():
+    world = deployed(prePromotionAnalysis=ANALYSIS)
+    world.verdict = ""
+    world.update("v2")
+    world.settle()
+    world.services["active"]["spec"]["selector"] = {"app": "web"}
+    world.settle()
+    assert world.led("active") == "v1"
+    assert all(not run["spec"].get("terminate") for run in world.runs.values())
+
+
+def test_an_active_service_that_selects_all_versions_holds_up_no_preview_of_no_pods():
+    world = deployed(previewReplicaCount=0)
+    world.update("v2")
+    world.services["active"]["spec"]["selector"] = {"app": "web"}
+    world.settle()
+    world.forward(60)
+    world.settle()
+    assert world.state == "v1:0/0 v2:3/3 active v2 preview v2 Healthy"

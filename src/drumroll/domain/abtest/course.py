@@ -3,7 +3,7 @@
 What is decided is on record before the route changes, so a controller that is killed in between goes on from there.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from drumroll.domain.abtest import spec
@@ -13,10 +13,12 @@ from drumroll.domain.abtest.sequential import Sample
 from drumroll.domain.abtest.spec import Wish
 from drumroll.domain.abtest.verdict import Verdict, judge
 from drumroll.domain.actions import NOTHING, Action, Patch, Plan, Record, patch_of
+from drumroll.domain.rollout.traffic_gateway import is_acknowledged
 from drumroll.objects.kinds import AB_TEST, HTTP_ROUTE, ROLLOUT
 from drumroll.objects.meta import Key, Obj, is_deleting, key_of, parse_timestamp, timestamp
 
 FINALIZER = "drumroll.dev/abtest"
+_SECOND = timedelta(seconds=1)  # stored times are whole seconds, and none may lie before the split
 ENDED = frozenset({"Success", "Harm", "Futility", "Inconclusive", "Broken", "Terminated"})
 
 
@@ -47,6 +49,11 @@ def decide(test: Obj, route: Obj | None, figures: Figures | None, now: datetime)
     return _go_on(test, route, wish, figures, now)
 
 
+def _is_in_force(route: Obj) -> bool:
+    """Whether whoever serves the route has taken its present rules over: what was answered before was not split."""
+    return is_acknowledged(route) or not (route.get("status") or {}).get("parents")
+
+
 def _lack(wish: Wish, route: Obj | None) -> str:
     if wish.faults:
         return "; ".join(wish.faults)
@@ -65,7 +72,13 @@ def _go_on(test: Obj, route: Obj, wish: Wish, figures: Figures | None, now: date
         return Plan((patch_of(AB_TEST, test, {"metadata": {"finalizers": names}}),), wake_at=now)
     actions += _rule_patch(route, with_test(_rules(route), wish.split))
     if status.get("phase") != "Running":
-        started = status.get("startedAt") or timestamp(now)
+        if actions or not _is_in_force(route):
+            waiting = {
+                "phase": "Pending",
+                "message": f"waiting until the split of HTTPRoute {wish.route!r} is in force",
+            }
+            return Plan((*actions, *_write(test, waiting)))
+        started = status.get("startedAt") or timestamp(now + _SECOND)
         about = f"{wish.split.percent} % of the users of {wish.route} get {wish.split.treatment}"
         actions.append(Record(test, "Normal", "Started", about))
         actions += _write(test, {"phase": "Running", "message": "waiting for figures", "startedAt": started})

@@ -11,7 +11,7 @@ one only when the Service's endpoints are its pods.
 
 from dataclasses import replace
 
-from drumroll.domain.actions import Record
+from drumroll.domain.actions import Action, Record
 from drumroll.domain.rollout.analysis import Scene, judge
 from drumroll.domain.rollout.blue_green_pause import is_pause_over, with_blue_green_pause
 from drumroll.domain.rollout.blue_green_sizes import is_preview_up, is_saturated, with_blue_green_sizes
@@ -35,6 +35,8 @@ def run_blue_green(turn: Turn) -> Turn:
     if is_changed(turn):
         return restarted(turn)
     turn = _looked(turn.with_status(currentPodHash=turn.pod_hash))
+    if back := _led_back(turn):
+        return turn.then(back)
     turn = _relieved(replace(turn, is_skipping=is_fast_rollback(turn)))
     turn = _judged(turn)
     turn = _previewed(turn)
@@ -58,6 +60,18 @@ def _looked(turn: Turn) -> Turn:
     """The turn whose status says where the Services lead now: they are what counts, not what was written about them."""
     found = {"activeSelector": _active(turn) or None, "previewSelector": _selected(turn, "previewService") or None}
     return turn.with_part(PART, found)
+
+
+def _led_back(turn: Turn) -> tuple[Action, ...]:
+    """What leads the active Service back to the stable pods when it selects pods of all versions.
+
+    In the middle of an update somebody has made it anew, or has changed its selector: no reason to go on with the
+    update without its pause and its analysis.
+    """
+    stable, name = turn.sets.stable, (turn.rollout.blue_green or {}).get("activeService") or ""
+    if _active(turn) or stable is None or turn.sets.is_stable_new or stable.available == 0:
+        return ()
+    return switch(turn, name, hash_of(stable))
 
 
 def _selected(turn: Turn, field: str) -> str:
