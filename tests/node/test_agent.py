@@ -268,6 +268,18 @@ async def test_a_container_counts_as_running_when_its_post_start_hook_has_ended(
     assert (await cluster.pod_when(is_ready))["status"]["phase"] == "Running"
 
 
+async def test_a_pod_that_is_deleted_during_its_post_start_hook_is_not_over_before_it_is(cluster):
+    hook = {"postStart": {"exec": {"command": ["sleep", "60"]}}}
+    spec = {"terminationGracePeriodSeconds": 60}
+    await cluster.create_pod(lifecycle=hook, env=[{"name": "LINGER", "value": "60"}], spec=spec)
+    await cluster.event_when("Started")
+    pod = await cluster.pod()
+    await eventually(lambda: "listening" in cluster.log_text(pod))
+    await cluster.client.delete(POD, "default", "web")
+    await eventually(lambda: "SIGTERM" in cluster.log_text(pod))
+    assert (await cluster.pod_when(lambda p: p["status"]["phase"] != "Pending"))["status"]["phase"] == "Running"
+
+
 async def test_a_program_that_is_not_there_is_never_ready(cluster):
     await cluster.create_pod(command=["/not-there"])
     await cluster.pod_when(lambda p: waiting_reason(p) == "RunContainerError")

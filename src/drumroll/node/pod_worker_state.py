@@ -10,7 +10,7 @@ from drumroll.domain.pod_status import ContainerView, PodFacts, Waiting
 from drumroll.domain.restart import BackOff
 from drumroll.node.prober import RunProber
 from drumroll.node.runtime import ContainerState, Sandbox
-from drumroll.objects.meta import Obj, parse_timestamp
+from drumroll.objects.meta import Obj, is_deleting, parse_timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ class PodState:
         elif run is None and waiting is None:
             waiting = idle
         hooked = run is not None and run.is_running and run.container_id in self.hooked
+        hooked = hooked and not is_deleting(self.pod)  # then it counts that it still runs
         prober = self.prober(name)
         known = self.known_status(name)
         succeeded = (
