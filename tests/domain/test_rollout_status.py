@@ -196,6 +196,8 @@ def test_conditions_of_a_finished_update():
         ("ReplicaSetUpdated", {"abort": True}, {}, 0, ("False", "RolloutAborted")),
         ("RolloutAborted", {}, {}, 0, ("Unknown", "RolloutRetry")),
         ("NewReplicaSetAvailable", {**FULL, "availableReplicas": 1}, {}, 9999, ("True", "NewReplicaSetAvailable")),
+        ("NewReplicaSetAvailable", FULL, {"paused": True}, 0, ("True", "NewReplicaSetAvailable")),
+        ("NewReplicaSetAvailable", {**FULL, "stableRS": "old"}, {"paused": True}, 0, ("Unknown", "RolloutPaused")),
     ],
 )
 def test_progress(reason, status, spec, after, wanted):

@@ -148,7 +148,8 @@ def _aborted(sets: Sets, current: Obj | None, now: datetime, reason: str) -> Obj
 def _pause_change(rollout: Rollout, status: Obj, current: Obj | None) -> str | None:
     reason = (current or {}).get("reason")
     if _is_paused(rollout, status):
-        return None if reason in (ROLLOUT_PAUSED, TIMED_OUT) else ROLLOUT_PAUSED
+        is_over = reason == COMPLETE and is_promoted(status)  # no update is there to be paused
+        return None if is_over or reason in (ROLLOUT_PAUSED, TIMED_OUT) else ROLLOUT_PAUSED
     return RESUMED if reason == ROLLOUT_PAUSED else None
 
 
