@@ -19,7 +19,7 @@ from drumroll.proxy.ads import Desired
 from drumroll.proxy.certificates import certificate_of
 from drumroll.proxy.gateways import Gateways
 from drumroll.proxy.lives import Lives
-from drumroll.proxy.world import World, pod_ip, service_of
+from drumroll.proxy.world import World, caller_ip, pod_ip, service_of
 
 log = logging.getLogger("drumroll.proxy")
 
@@ -79,8 +79,7 @@ class Traffic:
 
     def _pod_changed(self, old: Obj | None, new: Obj | None) -> None:
         pod = new or old or {}
-        namespace = key_of(pod).namespace
-        if namespace in self._callers and self._callers[namespace] != self._world.addresses(namespace):
+        if key_of(pod).namespace in self._callers and caller_ip(old) != caller_ip(new):
             self._configure = True
             self._wake()
         if new is not None and old is not None and is_deleting(old) == is_deleting(new):
@@ -208,10 +207,9 @@ class Traffic:
 
     def _healthy(self, cluster: str, now: datetime) -> tuple[frozenset[Address], set[Address]]:
         upstream = self.configuration.upstreams[cluster]
-        slices = self._world.slices_of(upstream.service)
         endpoints = [
             self._with_pod(endpoint, uid, upstream.service, now)
-            for endpoint, uid in routing.slice_endpoints(slices, upstream.port_name)
+            for endpoint, uid in self._world.endpoints_of(upstream.service, upstream.port_name)
         ]
         healthy = healthy_of(endpoints)
         self.falling_back.discard(upstream.service)

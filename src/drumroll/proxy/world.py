@@ -1,11 +1,13 @@
 """The informers that the proxy watches, and the questions that it asks of them."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from drumroll.client.client import Client
 from drumroll.client.informer import Informer
+from drumroll.domain.endpoint_life import SliceEndpoint
 from drumroll.domain.pod import is_finished
+from drumroll.domain.routing import slice_endpoints
 from drumroll.objects.kinds import ENDPOINT_SLICE, INGRESS, INGRESS_CLASS, POD, SECRET, SERVICE
 from drumroll.objects.meta import Key, Obj, is_deleting, labels_of, uid_of
 from drumroll.proxy.gateway_world import GatewayWorld
@@ -42,6 +44,11 @@ def pod_ip(pod: Obj) -> str:
     return ip
 
 
+def caller_ip(pod: Obj | None) -> str:
+    """The address from which only this pod calls; empty when it has the machine's, none yet or none any more."""
+    return "" if pod is None or pod["spec"].get("hostNetwork") or is_finished(pod) else pod_ip(pod)
+
+
 class World:
     """Read-only copies of what the proxy needs."""
 
@@ -53,6 +60,8 @@ class World:
         self.secrets = Informer(client, SECRET)
         self.pods = Informer(client, POD, indexes={"ip": _addresses, "uid": _uids})
         self.gateways = GatewayWorld(client)
+        self._endpoints: dict[str, dict[str, list[tuple[SliceEndpoint, str]]]] = {}  # by slice and port, as last read
+        self.slices.subscribe(self._slice_changed)
         self.all = (self.services, self.slices, self.ingresses, self.classes, self.secrets, self.pods)
 
     async def wait_synced(self) -> None:
@@ -62,6 +71,18 @@ class World:
     def slices_of(self, service: Key) -> list[Obj]:
         """A Service's EndpointSlices."""
         return self.slices.indexed("service", str(service))
+
+    def endpoints_of(self, service: Key, port_name: str) -> Iterator[tuple[SliceEndpoint, str]]:
+        """Every endpoint of a Service for one port, with the uid of its pod; each state of a slice is read once."""
+        for piece in self.slices_of(service):
+            known = self._endpoints.setdefault(uid_of(piece), {})
+            if port_name not in known:
+                known[port_name] = slice_endpoints([piece], port_name)
+            yield from known[port_name]
+
+    def _slice_changed(self, old: Obj | None, new: Obj | None) -> None:
+        if old is not None:
+            self._endpoints.pop(uid_of(old), None)
 
     def services_of_pod(self, pod: Obj) -> set[Key]:
         """The Services whose slices hold the pod."""
@@ -76,9 +97,8 @@ class World:
         return any(not is_finished(pod) for pod in self.pods.indexed("ip", ip))
 
     def addresses(self, namespace: str) -> list[str]:
-        """From where the pods of a namespace call, in order; not those that have the machine's address."""
-        own = [pod for pod in self.pods.by_namespace(namespace) if not pod["spec"].get("hostNetwork")]
-        return sorted({ip for pod in own if (ip := pod_ip(pod)) and not is_finished(pod)})
+        """From where the pods of a namespace call, in order."""
+        return sorted({ip for pod in self.pods.by_namespace(namespace) if (ip := caller_ip(pod))})
 
     def has_replacement(self, service: Key) -> bool:
         """True when the Service selects a pod that is there to stay: ready, or on its way."""
