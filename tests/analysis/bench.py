@@ -24,6 +24,7 @@ from drumroll.reconcile.loop import Controller, run_controller
 from drumroll.reconcile.perform import Performer
 from drumroll.rollouts.analysis import analysis_controller
 from drumroll.rollouts.providers.asking import Asked, Web
+from drumroll.rollouts.providers.registry import measure
 from drumroll.store.memory import MemoryStore
 
 SECONDS = 30
@@ -202,3 +203,8 @@ def secret(name: str, namespace: str = "default", **values: str) -> Obj:
     meta = {"name": name, "namespace": namespace}
     data = {key.replace("_", "-"): value for key, value in values.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": data}
+
+
+async def read(provider, settings, given):
+    """What that provider measures, given where and for whom."""
+    return await measure({"name": "m", "provider": {provider: settings}}, given)
