@@ -1,7 +1,7 @@
 """What Gateways and routes ask for, what Envoy has acknowledged of it, and who is to blame when it refuses."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from drumroll.client.informer import Informer
 from drumroll.domain import splits
@@ -35,6 +35,7 @@ class Gateways:
         self._clusters: Mapping[str, str] = {}
         self._split_routes: list[Obj] = []
         self._parts: Mapping[Key, Part] = {}
+        self._shared_tables: Collection[str] = ()
 
     def watch(self, changed: Callable[[Obj | None, Obj | None], None]) -> None:
         """Subscribe to everything that a translation depends on."""
@@ -91,7 +92,7 @@ class Gateways:
     def offered(self, configuration: Configuration, versions: Mapping[str, Mapping[str, str]]) -> bool:
         """This is what Envoy is to hold now; True when a trial has ended by it and another look is due."""
         tables = versions.get(types.ROUTES, {})
-        self._parts = configuration.parts
+        self._parts, self._shared_tables = configuration.parts, configuration.shared_tables
         claims = proofs.claims_of_ingresses(configuration.parts)
         self._clusters = versions.get(types.CLUSTER, {})
         offers = {
@@ -164,13 +165,18 @@ class Gateways:
         """True when Envoy holds what the verdict's route asks for at this parent."""
         return self._is_held(verdict.owner.uid, verdict.tables, verdict.clusters)
 
-    def acknowledged_part(self, ingress: Key) -> Part | None:
-        """What that Ingress has of the rules, when Envoy holds it in every table from which it answers."""
+    def part_of(self, ingress: Key) -> Part | None:
+        """What that Ingress has of the rules; None for nothing."""
+        return self._parts.get(ingress)
+
+    def is_part_acknowledged(self, ingress: Key) -> bool:
+        """True when Envoy holds what the Ingress has of the rules in every table from which it answers."""
         part = self._parts.get(ingress)
         if part is None:
-            return None
-        used = self.proofs.held.keys() | self.proofs.flights.keys()  # a port that cannot be had has an unused table
-        return part if self._is_held(proofs.name_of(ingress), used, part.clusters) else None
+            return False
+        known = (self.proofs.held, self.proofs.flights)  # a port that cannot be had has an unused table
+        used = [table for table in self._shared_tables if any(table in those for those in known)]
+        return self._is_held(proofs.name_of(ingress), used, part.clusters)
 
     def _is_held(self, uid: str, tables: Iterable[str], clusters: Iterable[str]) -> bool:
         claims = {

@@ -49,10 +49,12 @@ class IngressReports:
         known = annotations_of(ingress).get(ACKNOWLEDGED)
         if not is_ours(ingress, classes):
             return known is None or await self._write(ingress, None)
-        part = self._gateways.acknowledged_part(key_of(ingress))
-        if part is None or is_deleting(ingress) or part.text != acknowledgement_of(ingress, part.canaries):
+        part = self._gateways.part_of(key_of(ingress))
+        if part is None or part.text == known or is_deleting(ingress):
+            return True
+        if part.text != acknowledgement_of(ingress, part.canaries):
             return True  # its rules are on the way
-        return part.text == known or await self._write(ingress, part.text)
+        return not self._gateways.is_part_acknowledged(key_of(ingress)) or await self._write(ingress, part.text)
 
     async def _write(self, ingress: Obj, text: str | None) -> bool:
         """Only on the very state that was looked at: who has asked for something else since is not answered with it."""

@@ -12,6 +12,7 @@ from time import monotonic
 from drumroll.client.client import Client
 from drumroll.client.events import EventRecorder
 from drumroll.domain.configuration import Edges
+from drumroll.domain.envoy.types import CLUSTER, ROUTES
 from drumroll.objects.network import ClusterNetwork
 from drumroll.proxy.admin import read_clusters
 from drumroll.proxy.ads import AdsServer
@@ -181,7 +182,8 @@ class _Proxy:
         self._traffic.accepted(type_url, versions)
         self._reports.accepted(type_url, versions)
         self._gateway_reports.accepted(type_url, versions)
-        self._ingress_reports.look()
+        if type_url in {CLUSTER, ROUTES}:
+            self._ingress_reports.look()
 
     def _refused(self, type_url: str, name: str, version: str, words: str) -> None:
         self._traffic.refused(type_url, name, version, words)
