@@ -193,6 +193,18 @@ def test_status_waits_says_each_change_and_ends_with_the_update(api, space, type
     assert out.splitlines() in (["Paused - CanaryPauseStep", "Healthy"], ["Healthy"])
 
 
+def test_status_says_what_an_update_waits_for(api, space, type_):
+    put(api, space, paused_canary())
+    times = dict.fromkeys(("lastUpdateTime", "lastTransitionTime"), "2026-01-01T00:00:00Z")
+    lack = {"type": "drumroll.dev/Blocked", "status": "True", "reason": "Lacking", "message": "HTTPRoute a is missing"}
+    lack |= times
+    api("patch", "ROLLOUT", space, "web", {"status": {"conditions": [lack]}}, subresource="status")
+    told = (0, "Paused - CanaryPauseStep\n", "drumroll: blocked: HTTPRoute a is missing\n")
+    assert type_("status", "web", "-n", space, "--no-watch") == told
+    code, out, err = type_("status", "web", "-n", space, "-t", "500ms")
+    assert (code, out, err.splitlines()[0]) == (3, told[1], told[2].strip())
+
+
 def test_status_fails_for_what_is_degraded_and_for_what_takes_too_long(api, space, type_):
     put(api, space, aborted_canary())
     code, out, err = type_("status", "web", "-n", space)

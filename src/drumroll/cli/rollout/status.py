@@ -1,4 +1,4 @@
-"""`status`: one word, or waiting until the update is over."""
+"""`status`: one line, or waiting until the update is over; what holds it up goes to stderr."""
 
 import argparse
 import asyncio
@@ -20,6 +20,7 @@ async def status(place: Place, options: argparse.Namespace) -> int:
     owner = await find(place, options.name)
     if not options.watch:
         print(sentence(World(owner)), flush=True)
+        _tell(blocked(World(owner)))
         return verdict(World(owner)) or 0
     try:
         async with asyncio.timeout(options.timeout or None) as limit:
@@ -32,16 +33,32 @@ async def status(place: Place, options: argparse.Namespace) -> int:
 
 
 async def _watched(place: Place, owner: dict[str, object], options: argparse.Namespace) -> int:
-    said = ""
+    said = told = ""
     async with follow(place, owner) as worlds:
         async for world in worlds:
-            line = sentence(world)
+            line, lack = sentence(world), blocked(world)
             if line != said:
                 print(line, flush=True)
-                said = line
+            if lack != told:
+                _tell(lack)
+            said, told = line, lack
             if (code := verdict(world)) is not None:
                 return code
     raise Refusal("the watch ended.")
+
+
+def _tell(lack: str) -> None:
+    """What it waits for goes beside the phases, which scripts read."""
+    if lack:
+        print(f"drumroll: blocked: {lack}", file=sys.stderr, flush=True)
+
+
+def blocked(world: World) -> str:
+    """What is lacking and will not come by itself; empty for nothing, and for what the phase's message says anyway."""
+    conditions = (world.owner.get("status") or {}).get("conditions") or ()
+    found = (one for one in conditions if one["type"] == "drumroll.dev/Blocked" and one["status"] == "True")
+    lack = next((str(one.get("message") or "") for one in found), "")
+    return "" if lack in sentence(world) else lack
 
 
 def sentence(world: World) -> str:
