@@ -177,6 +177,16 @@ def test_calls_need_http2_and_headers_may_choose():
     assert {target.http2 for target in found.targets} == {True}
 
 
+def test_calls_without_a_backend_are_unavailable():
+    lost = {"backendRefs": [backend("nobody")]}
+    found = translated(
+        route(rule(call("a.B", "None"), backendRefs=[]), {**rule(call("a.B", "Lost")), **lost}, kind="GRPCRoute")
+    )
+    assert served(found, Request("/a.B/None", method="POST")) == 503
+    missing = answer(found, Request("/a.B/Lost", method="POST"))["route"]
+    assert missing["cluster_not_found_response_code"] == "SERVICE_UNAVAILABLE"
+
+
 PRECEDENCE = {
     "an exact path before a longer prefix": (path("/a", "Exact"), path("/a"), "/a"),
     "an exact path before an expression": (path("/a/b", "Exact"), path("/a/.*", "RegularExpression"), "/a/b"),

@@ -12,7 +12,9 @@ from drumroll.domain.gateway.model import Action, Backend, HeaderChange, Match, 
 from drumroll.objects.meta import Obj
 
 NOWHERE = "drumroll/nowhere"
-"""A cluster that does not exist: its share of the requests is answered with 500."""
+"""A cluster that does not exist: its share of the requests is answered in its place."""
+
+_LACKING = {500: "INTERNAL_SERVER_ERROR", 503: "SERVICE_UNAVAILABLE"}
 
 MIRROR_MARK = "x-drumroll-mirror"
 """Copies of requests carry this header, so that programs can tell them from the real ones."""
@@ -81,7 +83,7 @@ def routes_of(match: Match, action: Action, around: Surroundings) -> list[Obj]:
         return [{**found, "redirect": _redirect(action.redirect, match, around)}]
     if not any(backend.weight for backend in action.backends):
         body = {"inline_string": "no backend\n"}
-        return [{**found, "direct_response": {"status": 500, "body": body}}]
+        return [{**found, "direct_response": {"status": action.lacking, "body": body}}]
     pinned = [
         route
         for header, backend in pins(action.session, action.backends)
@@ -170,7 +172,7 @@ def _clusters(action: Action, backends: Sequence[Backend]) -> Obj:
     weighted = {"clusters": [_weight(action, backend) for backend in backends if backend.weight]}
     found: Obj = {"weighted_clusters": weighted}
     if any(backend.cluster is None for backend in backends):
-        found["cluster_not_found_response_code"] = "INTERNAL_SERVER_ERROR"
+        found["cluster_not_found_response_code"] = _LACKING[action.lacking]
     return found
 
 

@@ -83,7 +83,7 @@ class PathChange:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A share of the requests. `cluster` None answers 500 in its place."""
+    """A share of the requests. `cluster` None answers in its place, with the action's `lacking`."""
 
     cluster: str | None
     weight: int = 1
@@ -155,7 +155,8 @@ class Cors:
 class Action:
     """What happens to a request. `timeout` (None: as long as it takes) spans all attempts, `attempt_timeout` one.
 
-    `is_paired` says that its answer is compared with that of its copy.
+    `is_paired` says that its answer is compared with that of its copy. `lacking` is the status where there is no
+    backend: 503 for calls, which their clients read as UNAVAILABLE.
     """
 
     backends: tuple[Backend, ...] = ()
@@ -171,6 +172,7 @@ class Action:
     session: Session | None = None
     cors: Cors | None = None
     is_paired: bool = False
+    lacking: Literal[500, 503] = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ class _Reader:
             path=filters.path,
             session=session,
             cors=filters.cors,
+            lacking=503 if self._is_grpc else 500,
         )
 
     def _backend(self, reference: Obj) -> Backend | str:
