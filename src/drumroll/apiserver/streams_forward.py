@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from drumroll.apiserver import spdy
 from drumroll.apiserver.streams_node import NodeConnection, NodeRefusal, open_node
-from drumroll.apiserver.streams_spdy import accept
+from drumroll.apiserver.streams_spdy import Connection, accept
 from drumroll.apiserver.streams_websocket import WebSocket
 from drumroll.objects import stream
 from drumroll.objects.errors import ApiError
@@ -66,7 +66,7 @@ async def serve_forward(
     if not is_websocket:
         if not accept(writer, request, SPDY_PROTOCOLS):
             return
-        await _until_gone(_Forwarder(_Plain(reader, writer), destination).run(), writer)
+        await _until_gone(_Forwarder(Connection(reader, writer), destination).run(), writer)
         return
     socket = WebSocket(reader, writer)
     if not await socket.accept(request, _WEBSOCKET_PROTOCOLS):
@@ -88,27 +88,6 @@ async def _until_gone(work: Coroutine[Any, Any, None], writer: asyncio.StreamWri
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-
-
-class _Plain:
-    """The connection itself."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def read(self) -> bytes:
-        try:
-            return await self._reader.read(65536)
-        except OSError:
-            return b""
-
-    async def write(self, data: bytes) -> None:
-        try:
-            self._writer.write(data)
-            await self._writer.drain()
-        except OSError:
-            return
 
 
 class _Tunnel:

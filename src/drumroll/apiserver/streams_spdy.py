@@ -59,7 +59,7 @@ async def serve_command(
     needed = {"error", *(name for name in ("stdin", "stdout", "stderr") if wanted[name])}
     if wanted["tty"] and protocol[:3] in ("v3.", "v4."):
         needed.add("resize")
-    command = _Command(reader, writer, node, frozenset(_CHANNELS[name] for name in needed))
+    command = _Command(Connection(reader, writer), node, frozenset(_CHANNELS[name] for name in needed))
     taking = asyncio.create_task(command.take())
     giving = asyncio.create_task(command.give(speaks_status=protocol.startswith("v4.")))
     gone = asyncio.create_task(stream.wait_hung_up(writer))
@@ -73,18 +73,34 @@ async def serve_command(
         await asyncio.wait({taking, giving, gone})
 
 
+class Connection:
+    """The connection to a client; one that is gone reads empty, and what is sent to it is dropped."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        """What has come; empty when the client has gone."""
+        try:
+            return await self._reader.read(65536)
+        except OSError:
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        """Send; returns when there is room for more."""
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except OSError:
+            return
+
+
 class _Command:
     """One exec or attach: SPDY streams on the client's side, channels on the node's."""
 
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        node: NodeConnection,
-        needed: frozenset[int],
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, client: Connection, node: NodeConnection, needed: frozenset[int]) -> None:
+        self._client = client
         self._node = node
         self._needed = needed
         self._framer = spdy.Framer()
@@ -101,14 +117,14 @@ class _Command:
             if channel == stream.ERROR and not speaks_status:
                 data = elder_error(data)
             if channel in self._stream_of and data:
-                await self._send(self._framer.data(self._stream_of[channel], data))
+                await self._client.write(self._framer.data(self._stream_of[channel], data))
         for channel in (stream.STDOUT, stream.STDERR, stream.ERROR):
             if channel in self._stream_of:
-                await self._send(self._framer.data(self._stream_of[channel], b"", is_last=True))
+                await self._client.write(self._framer.data(self._stream_of[channel], b"", is_last=True))
 
     async def take(self) -> None:
         """What the client sends goes to the node; returns when the client has gone."""
-        while data := await self._read():
+        while data := await self._client.read():
             try:
                 events = self._framer.receive(data)
             except spdy.SpdyError:
@@ -121,10 +137,10 @@ class _Command:
             case spdy.Opened(number, headers):
                 channel = _CHANNELS.get(headers.get("streamtype", "").lower(), -1)
                 if channel not in self._needed or channel in self._stream_of:
-                    await self._send(self._framer.reset(number))
+                    await self._client.write(self._framer.reset(number))
                     return
                 self._stream_of[channel], self._channel_of[number] = number, channel
-                await self._send(self._framer.accept(number))
+                await self._client.write(self._framer.accept(number))
                 if self._needed <= self._stream_of.keys():
                     self._complete.set()
             case spdy.Data(number, data, is_last):
@@ -134,17 +150,4 @@ class _Command:
                 if channel == stream.STDIN and is_last:
                     await self._node.send(stream.CLOSE, bytes((channel,)))
             case spdy.Ping(number):
-                await self._send(self._framer.ping(number))
-
-    async def _read(self) -> bytes:
-        try:
-            return await self._reader.read(65536)
-        except OSError:
-            return b""
-
-    async def _send(self, data: bytes) -> None:
-        try:
-            self._writer.write(data)
-            await self._writer.drain()
-        except OSError:
-            return
+                await self._client.write(self._framer.ping(number))
