@@ -127,6 +127,10 @@ class CanaryWorld(World):
                 del self.sets[name], self.pods[name]
         self.slice()
 
+    def delete_runs(self) -> None:
+        """Somebody deletes every AnalysisRun and Experiment."""
+        self.runs.clear()
+
     def delete_service(self, name: str) -> None:
         self.services.pop(name, None)
         self.endpoints.pop(name, None)

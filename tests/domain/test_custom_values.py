@@ -162,3 +162,17 @@ def test_defaults_of_two_objects_are_not_shared():
     set_custom_defaults(kind, other)
     one["spec"]["a"].append(2)
     assert other["spec"]["a"] == [1]
+
+
+@pytest.mark.parametrize("pattern", ["^([a-zA-Z0-9]+[-_.]?)+$", "^(a+)+$", "^[a-z]*[a-z]*[a-z]*[a-z]*x$"])
+def test_a_pattern_takes_no_longer_for_a_value_that_is_made_to_try_all_ways(pattern):
+    for length in (40, 250, 100_000):
+        found = list(validate_value("a" * length + "!", {"type": "string", "pattern": pattern}, "spec"))
+        assert len(found) == 1, length
+    assert not list(validate_value("a" * 250 + "x", {"type": "string", "pattern": "(a|aa)+x$"}, "spec"))
+
+
+def test_a_pattern_that_only_another_engine_takes_still_counts():
+    schema = {"type": "string", "pattern": "^(?=a)(ab)+$"}
+    assert not list(validate_value("abab", schema, "spec"))
+    assert list(validate_value("ba", schema, "spec"))

@@ -93,6 +93,7 @@ OTHERS = (
     st.tuples(st.just("delete_set"), st.sampled_from(IMAGES)),
     st.tuples(st.just("delete_service"), st.sampled_from(SERVICE_NAMES)),
     st.tuples(st.just("delete_route"), st.none()),
+    st.tuples(st.just("delete_runs"), st.none()),
     st.tuples(st.just("restore"), st.none()),
     st.tuples(st.just("edit_route"), st.sampled_from([0, 30, 100])),
     st.tuples(st.just("edit_service"), st.tuples(st.sampled_from(SERVICE_NAMES), st.sampled_from(["", *IMAGES]))),
