@@ -53,6 +53,15 @@ class Measured:
         lines = (line for line in asyncio.run(read()).decode().splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
+    def create(self, obj: dict[str, Any]) -> None:
+        """Create an object."""
+
+        async def write() -> None:
+            async with HttpTransport(load_kubeconfig(self.kubeconfig)) as transport:
+                await Client(transport).create(obj)
+
+        asyncio.run(write())
+
     def resident(self) -> dict[str, float]:
         """Megabytes per process, the proportional share where pages are shared."""
         return {name: resident(pid) for name, pid in self.parts().items()}

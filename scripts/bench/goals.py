@@ -32,11 +32,14 @@ def growth(groups: Mapping[str, Figures]) -> Figures:
     """10,000 pods against ten times 1,000: at most 1 is no worse than linear. The CPU's share is hardly disturbed by
     what else the machine does; the seconds are.
     """
-    small, large = groups.get("rollout-1000", {}), groups.get("rollout-10000", {})
-    return dict(_ratios(small, large))
+    return {
+        f"{what}{figure}: 10,000 against ten times 1,000": ratio
+        for kind, what in (("", ""), ("-service", "behind a Service, "))
+        for figure, ratio in _ratios(groups.get(f"rollout-1000{kind}", {}), groups.get(f"rollout-10000{kind}", {}))
+    }
 
 
 def _ratios(small: Figures, large: Figures) -> Iterator[tuple[str, float]]:
     for figure in ("create (s)", "update (s)", CPU):
         if figure in small and figure in large:
-            yield f"{figure}: 10,000 against ten times 1,000", large[figure] / (10 * small[figure])
+            yield figure, large[figure] / (10 * small[figure])

@@ -34,6 +34,14 @@ def groups(base: Path, isolation: str) -> dict[str, tuple[str, Callable[[], Figu
             lambda: rollouts.rollout(base, isolation, 1000, with_proxy),
         ),
         "rollout-10000": (f"Rollout of 10,000 {simulated}", lambda: rollouts.rollout(base, isolation, 10_000)),
+        "rollout-1000-service": (
+            f"Rollout of 1,000 {simulated}, behind a Service",
+            lambda: rollouts.rollout(base, isolation, 1000, service=True),
+        ),
+        "rollout-10000-service": (
+            f"Rollout of 10,000 {simulated}, behind a Service",
+            lambda: rollouts.rollout(base, isolation, 10_000, service=True),
+        ),
     }  # fmt: skip
 
 

@@ -14,6 +14,13 @@ from bench.cluster import ROOT, Measured, cluster
 TOOLS = ROOT.parent / "shared" / "tools"
 WORST = 'drumroll_event_loop_lag_worst_seconds{{window="10s",of="{}"}}'
 CPU = "process_cpu_seconds_total"
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "big", "namespace": "default"},
+    "spec": {"selector": {"app": "big"}, "ports": [{"port": 80}]},
+}
+"""In front of the pods of `bench_rollout.py`."""
 
 
 @contextmanager
@@ -52,11 +59,18 @@ class Watcher(threading.Thread):
         return self.worst
 
 
-def rollout(base: Path, isolation: str, pods: int, parts: str = "apiserver,controllers") -> dict[str, float]:
-    """Seconds of create and update, and milliseconds of the worst hold-up meanwhile. Empty without the tools."""
+def rollout(
+    base: Path, isolation: str, pods: int, parts: str = "apiserver,controllers", *, service: bool = False
+) -> dict[str, float]:
+    """Seconds of create and update, and milliseconds of the worst hold-up meanwhile. Empty without the tools.
+
+    With `service`, the pods are behind a Service, whose endpoints follow them.
+    """
     if not (TOOLS / "bench_rollout.py").exists():
         return {}
     with cluster(base, isolation, parts) as measured, simulated_node(measured):
+        if service:
+            measured.create(SERVICE)
         time.sleep(11)  # the start's own hold-ups are not meant
         watcher, computed = Watcher(measured), measured.figures()[CPU]
         watcher.start()
