@@ -17,7 +17,7 @@ from tests.e2e.traffic import HOST, Load, targets
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 LABELS = {"app": "shop"}
-SWITCHES = int(os.environ.get("DRUMROLL_SWITCHES", "8"))
+SWITCHES = int(os.environ.get("DRUMROLL_SWITCHES", "4"))
 
 
 def rollout(program: str) -> dict[str, Any]:
