@@ -211,7 +211,7 @@ def _disconnect(shell: Shell) -> None:
             if options and process.stdin is not None:
                 os.set_blocking(process.stdin.fileno(), False)
                 with contextlib.suppress(BlockingIOError):
-                    for _ in range(200):
+                    for _ in range(4):  # what a pipe takes and more; see docs/differences.md for megabytes
                         os.write(process.stdin.fileno(), b"x" * 65536)
             process.send_signal(signal.SIGKILL)
         shell.cluster.until(lambda: not running(word), "no command left", 10)
