@@ -39,6 +39,16 @@ def deployment(name: str, image: str, replicas: int, labels: dict[str, str], **s
     }  # fmt: skip
 
 
+def rollout(image: str, replicas: int, labels: dict[str, str], **strategy: Any) -> dict[str, Any]:
+    """A Rollout named shop of the pods that `deployment` has."""
+    spec = deployment("shop", image, replicas, labels)["spec"]
+    kept = {name: spec[name] for name in ("replicas", "selector", "template")}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "shop"},
+        "spec": {**kept, "strategy": strategy},
+    }  # fmt: skip
+
+
 def service(selector: dict[str, str]) -> dict[str, Any]:
     ports = [{"name": "http", "port": 8080, "targetPort": "http"}]
     return {

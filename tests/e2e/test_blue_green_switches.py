@@ -21,12 +21,7 @@ SWITCHES = int(os.environ.get("DRUMROLL_SWITCHES", "4"))
 
 
 def rollout(program: str) -> dict[str, Any]:
-    spec = shop.deployment("shop", f"{program}:0.0.1", 2, LABELS)["spec"]
-    kept = {name: spec[name] for name in ("replicas", "selector", "template")}
-    return {
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "shop"},
-        "spec": {**kept, "strategy": {"blueGreen": {"activeService": "shop", "scaleDownDelaySeconds": 0}}},
-    }  # fmt: skip
+    return shop.rollout(f"{program}:0.0.1", 2, LABELS, blueGreen={"activeService": "shop", "scaleDownDelaySeconds": 0})
 
 
 def opened(cluster: Cluster, program: str) -> None:

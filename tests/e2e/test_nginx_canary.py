@@ -28,17 +28,12 @@ def ingress() -> dict[str, Any]:
 
 def rollout() -> dict[str, Any]:
     """Three pods, and not one second between the end of an update and the end of the old pods."""
-    spec = shop.deployment("shop", "faulty:1", 3, LABELS)["spec"]
     canary = {
         "canaryService": "shop-canary", "stableService": "shop-stable", "scaleDownDelaySeconds": 0,
         "trafficRouting": {"nginx": {"stableIngress": "shop"}},
         "steps": [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}],
     }  # fmt: skip
-    kept = {name: spec[name] for name in ("replicas", "selector", "template")}
-    return {
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "shop"},
-        "spec": {**kept, "strategy": {"canary": canary}},
-    }  # fmt: skip
+    return shop.rollout("faulty:1", 3, LABELS, canary=canary)
 
 
 def services() -> list[dict[str, Any]]:

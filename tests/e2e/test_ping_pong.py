@@ -18,17 +18,12 @@ NAMES = ("shop-ping", "shop-pong")
 
 
 def rollout() -> dict[str, Any]:
-    spec = shop.deployment("shop", "rude:1", 2, LABELS)["spec"]
     canary = {
         "pingPong": {"pingService": "shop-ping", "pongService": "shop-pong"}, "scaleDownDelaySeconds": 0,
         "trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "shop"}}},
         "steps": [{"setWeight": 20}, {"setWeight": 60}],
     }  # fmt: skip
-    kept = {name: spec[name] for name in ("replicas", "selector", "template")}
-    return {
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "shop"},
-        "spec": {**kept, "strategy": {"canary": canary}},
-    }  # fmt: skip
+    return shop.rollout("rude:1", 2, LABELS, canary=canary)
 
 
 def front() -> list[dict[str, Any]]:

@@ -209,13 +209,25 @@ def _disconnect(shell: Shell) -> None:
         with shell.open("exec", *options, "box", "--", "bash", "-c", script) as process:
             shell.cluster.until(lambda: running(word), "the command")
             if options and process.stdin is not None:
-                os.set_blocking(process.stdin.fileno(), False)
-                with contextlib.suppress(BlockingIOError):
-                    for _ in range(4):  # what a pipe takes and more; see docs/differences.md for megabytes
-                        os.write(process.stdin.fileno(), b"x" * 65536)
+                _flood(shell, process.stdin.fileno())
             process.send_signal(signal.SIGKILL)
         shell.cluster.until(lambda: not running(word), "no command left", 10)
     shell.cluster.until(lambda: control_plane_descriptors(shell.cluster) <= before + 2, "no descriptor left", 15)
+
+
+def _flood(shell: Shell, number: int) -> None:
+    """Send so much that the server's window closes: the end of the connection stays behind it then."""
+    os.set_blocking(number, False)
+    sent = 0
+
+    def is_sent() -> bool:
+        nonlocal sent
+        with contextlib.suppress(BlockingIOError):
+            while sent < 3_000_000:
+                sent += os.write(number, b"x" * 65536)
+        return sent >= 3_000_000
+
+    shell.cluster.until(is_sent, "megabytes on their way", 20)
 
 
 def _attach(shell: Shell) -> None:

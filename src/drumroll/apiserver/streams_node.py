@@ -40,8 +40,8 @@ class NodeConnection:
         return await stream.read_frame(self.reader)
 
     def close(self) -> None:
-        """Hang up: the node ends the command."""
-        self.writer.close()
+        """Hang up at once: the node ends the command. Input that it has not taken yet would hold that up."""
+        self.writer.transport.abort()
 
 
 async def open_node(socket: str, path: str) -> NodeConnection:

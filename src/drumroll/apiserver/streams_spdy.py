@@ -24,6 +24,7 @@ _CHANNELS = {
 }
 _STREAM_SECONDS = 30.0
 _GOODBYE_SECONDS = 5.0
+_OUR_PING = 2  # pings of a server have even numbers, its client's odd ones (SPDY/3.1, 2.6.5)
 
 
 def accept(writer: asyncio.StreamWriter, request: Request, supported: Sequence[str]) -> str:
@@ -62,7 +63,7 @@ async def serve_command(
     command = _Command(Connection(reader, writer), node, frozenset(_CHANNELS[name] for name in needed))
     taking = asyncio.create_task(command.take())
     giving = asyncio.create_task(command.give(speaks_status=protocol.startswith("v4.")))
-    gone = asyncio.create_task(stream.wait_hung_up(writer))
+    gone = asyncio.create_task(stream.wait_hung_up(writer, nudge=command.nudge))
     try:
         await asyncio.wait({taking, giving, gone}, return_when=asyncio.FIRST_COMPLETED)
         if giving.done() and not giving.cancelled():
@@ -79,13 +80,22 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._is_reading = False
 
     async def read(self) -> bytes:
         """What has come; empty when the client has gone."""
+        self._is_reading = True
         try:
             return await self._reader.read(65536)
         except OSError:
             return b""
+        finally:
+            self._is_reading = False
+
+    def nudge(self, ping: bytes) -> None:
+        """Send a ping while input is held up."""
+        if not self._is_reading:
+            self._writer.write(ping)
 
     async def write(self, data: bytes) -> None:
         """Send; returns when there is room for more."""
@@ -132,6 +142,10 @@ class _Command:
             for event in events:
                 await self._on(event)
 
+    def nudge(self) -> None:
+        """Ping the client while its input is held up: see `stream.wait_hung_up`."""
+        self._client.nudge(self._framer.ping(_OUR_PING))
+
     async def _on(self, event: spdy.Event) -> None:
         match event:
             case spdy.Opened(number, headers):
@@ -149,5 +163,5 @@ class _Command:
                     await self._node.send(channel, data)
                 if channel == stream.STDIN and is_last:
                     await self._node.send(stream.CLOSE, bytes((channel,)))
-            case spdy.Ping(number):
+            case spdy.Ping(number) if number % 2:  # the others are answers
                 await self._client.write(self._framer.ping(number))

@@ -35,6 +35,7 @@ class WebSocket:
         self._frames: ServerProtocol | None = None
         self._part = b""
         self._ready: list[bytes] = []
+        self._is_reading = False
         self.protocol = ""
 
     async def accept(self, request: Request, supported: Sequence[str]) -> bool:
@@ -67,10 +68,13 @@ class WebSocket:
 
         frames = self._open()
         while not self._ready:
+            self._is_reading = True
             try:
                 data = await self._reader.read(65536)
             except OSError:
                 return None
+            finally:
+                self._is_reading = False
             if not data:
                 return None
             frames.receive_data(data)
@@ -96,6 +100,13 @@ class WebSocket:
             return
         (frames.send_text if text else frames.send_binary)(message)
         await self._flush()
+
+    def nudge(self) -> None:
+        """Ping a client whose input is held up: see `stream.wait_hung_up`."""
+        frames = self._open()
+        if not self._is_reading and frames.state.name == "OPEN":
+            frames.send_ping(b"")
+            self._writer.writelines(frames.data_to_send())
 
     async def close(self) -> None:
         """Say goodbye, and wait a moment for the client to do so."""
@@ -142,7 +153,7 @@ async def serve_command(
             await channels.send(channel, b"")
     taking = asyncio.create_task(channels.take(node))
     giving = asyncio.create_task(channels.give(node))
-    gone = asyncio.create_task(stream.wait_hung_up(writer))
+    gone = asyncio.create_task(stream.wait_hung_up(writer, nudge=socket.nudge))
     try:
         await asyncio.wait({taking, giving, gone}, return_when=asyncio.FIRST_COMPLETED)
         is_over = giving.done()

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from drumroll.controllers.services import Rosters, services_of_pod
+from drumroll.controllers.slices import services_of_slice, slices_of
 from drumroll.domain.actions import NOTHING, Plan
-from drumroll.domain.endpointslice import MANAGED_BY, MANAGER, SERVICE_NAME, Held, World, held_of, reconcile
+from drumroll.domain.endpointslice import MANAGER, Held, World, held_of, reconcile
 from drumroll.domain.roster import Roster
 from drumroll.objects.kinds import ENDPOINT_SLICE, POD, SERVICE
-from drumroll.objects.meta import Key, Obj, key_of, labels_of, uid_of
+from drumroll.objects.meta import Key, Obj, uid_of
 from drumroll.reconcile.caches import Caches
 from drumroll.reconcile.loop import Controller, Watch
 from drumroll.reconcile.owners import itself
@@ -19,33 +20,23 @@ def endpointslice_controller(caches: Caches, rosters: Rosters) -> Controller:
     services, pods, slices = (caches.of(kind) for kind in (SERVICE, POD, ENDPOINT_SLICE))
     shelves: dict[Key, _Shelf] = {}
 
-    def of_slice(old: Obj | None, new: Obj | None) -> Iterable[Key]:
-        found = (obj for obj in (old, new) if obj is not None and _is_ours(obj))
-        return {Key(key_of(obj).namespace, labels_of(obj)[SERVICE_NAME]) for obj in found}
-
     async def decide(key: Key, now: datetime) -> Plan:
         service = services.get(key)
         if service is None:
             shelves.pop(key, None)
             return NOTHING  # the slices go with their owner
-        ours = (
-            one
-            for one in slices.by_namespace(key.namespace)
-            if _is_ours(one) and labels_of(one)[SERVICE_NAME] == key.name
-        )
         roster = rosters.of(service)
         shelf = shelves.get(key)
         if shelf is None or shelf.roster is not roster:
             shelf = shelves[key] = _Shelf(roster)
-        return reconcile(World(service, roster, shelf.read(ours)))
+        return reconcile(World(service, roster, shelf.read(slices_of(slices, key, MANAGER))))
 
-    watches = (Watch(services, itself), Watch(pods, services_of_pod(services)), Watch(slices, of_slice))
+    watches = (
+        Watch(services, itself),
+        Watch(pods, services_of_pod(services)),
+        Watch(slices, services_of_slice(MANAGER)),
+    )
     return Controller("endpointslice", "endpoint-slice-controller", watches, decide)
-
-
-def _is_ours(one: Obj) -> bool:
-    labels = labels_of(one)
-    return labels.get(MANAGED_BY) == MANAGER and SERVICE_NAME in labels
 
 
 class _Shelf:

@@ -72,10 +72,14 @@ def failure_status(message: str) -> Obj:
     }
 
 
-async def wait_hung_up(writer: asyncio.StreamWriter, *, half: bool = True) -> None:
+async def wait_hung_up(
+    writer: asyncio.StreamWriter, *, half: bool = True, nudge: Callable[[], None] | None = None
+) -> None:
     """Return when the other side has gone, even while nothing can be read or written; looks once a second.
 
-    With `half`, its having shut down only its own direction counts as well.
+    With `half`, its having shut down only its own direction counts as well. While more has come than we can take, the
+    end of a connection stays behind it. So `nudge` sends something at each look, and a kernel whose program has gone
+    answers with a reset.
     """
     sock: socket.socket | None = writer.get_extra_info("socket")
     if sock is None:
@@ -83,5 +87,7 @@ async def wait_hung_up(writer: asyncio.StreamWriter, *, half: bool = True) -> No
         return
     poll = select.poll()
     poll.register(sock.fileno(), select.POLLHUP | select.POLLERR | (select.POLLRDHUP if half else 0))
-    while not writer.is_closing() and not poll.poll(0):  # noqa: ASYNC110 - nothing tells of it while reading is paused
+    while not writer.is_closing() and not poll.poll(0):  # nothing tells of it while reading is paused
+        if nudge is not None:
+            nudge()
         await asyncio.sleep(_LOOK_SECONDS)

@@ -23,7 +23,7 @@ from drumroll.domain.rollout.pause import with_pause, without_pause
 from drumroll.domain.rollout.revision import revision_of
 from drumroll.domain.rollout.scale_down import deadline_of, with_deadline
 from drumroll.domain.rollout.services import selected_hash, switch
-from drumroll.domain.rollout.window import is_within_window
+from drumroll.domain.rollout.window import created, is_within_window
 from drumroll.objects.apps_v1 import ReplicaSet
 from drumroll.objects.meta import timestamp
 
@@ -90,13 +90,8 @@ def is_fast_rollback(turn: Turn) -> bool:
         return False
     if turn.sets.is_stable_new:
         return _active(turn) != turn.pod_hash
-    is_older = _created(new) < _created(stable)
+    is_older = created(new) < created(stable)
     return is_within_window(turn) or (is_older and deadline_of(new) is not None and not turn.is_aborted)
-
-
-def _created(replica_set: ReplicaSet) -> str:
-    created: str = replica_set.raw["metadata"].get("creationTimestamp") or ""
-    return created
 
 
 def _relieved(turn: Turn) -> Turn:

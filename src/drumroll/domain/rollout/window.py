@@ -10,12 +10,13 @@ def is_within_window(turn: Turn) -> bool:
     new, stable = turn.sets.new, turn.sets.stable
     if not revisions or new is None or stable is None or turn.sets.is_stable_new:
         return False
-    if _age(new) >= _age(stable):
+    if created(new) >= created(stable):
         return False
-    between = [rs for rs in turn.sets.older if _age(new) < _age(rs) < _age(stable)]
+    between = [rs for rs in turn.sets.older if created(new) < created(rs) < created(stable)]
     return len(between) < int(revisions)
 
 
-def _age(replica_set: ReplicaSet) -> str:
-    created: str = replica_set.raw["metadata"].get("creationTimestamp") or ""
-    return created
+def created(replica_set: ReplicaSet) -> str:
+    """When a replica set was made; texts of that form sort by time."""
+    moment: str = replica_set.raw["metadata"].get("creationTimestamp") or ""
+    return moment
